@@ -1,0 +1,7 @@
+"""What this one instance holds, and in which order it gives it up.
+
+Owns   the life of each cache entry, the loading queue, who is evicted, what a size is expected to be.
+Never  calls a runtime, a disk, a clock or the registry. It is told, and it answers.
+Read   entry (the states), messages (what it is told, what it answers), model_cache (the machine), then
+       eviction, loading_queue, sizes, failures.
+"""

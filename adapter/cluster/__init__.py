@@ -1,0 +1,5 @@
+"""Where runtimes run: for now, as processes of this machine.
+
+Owns   the supervisor: start, probe, restart with back-off, stop.
+Never  knows what a model is.
+"""

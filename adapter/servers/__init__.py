@@ -1,0 +1,6 @@
+"""The doors.
+
+Owns   everything that listens: inference on 8033, the management API, the SPI for a foreign mesh.
+Never  decides where a request goes or what is loaded: it asks what the program gave it.
+Read   passthrough (inference), management, model_runtime (the SPI), grpc_server (what they share).
+"""

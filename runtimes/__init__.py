@@ -1,0 +1,1 @@
+"""What runs models: the in-house server, and the manifests of the others."""
