@@ -2,5 +2,5 @@
 
 Owns   the nouns that every other package shares, and the tree of errors.
 Never  imports anything of ours, or anything that has an effect.
-Read   ids, units, records, status, errors.
+Read   ids, records, status, runtime, errors.
 """
