@@ -1,0 +1,34 @@
+# One image for every program; the command chooses: `instance` (the default), `demo`, ... and the paths that
+# ModelMesh's manifests call. Build the sidecar alone, without model libraries, with --build-arg EXTRAS=.
+ARG PYTHON_IMAGE=python:3.12.12-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS build
+# Which extras of pyproject.toml go in, with brackets: [all-runtimes], [demo], or nothing.
+ARG EXTRAS=[all-runtimes]
+WORKDIR /src
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY adapter adapter
+COPY runtimes runtimes
+RUN python -m venv /opt/remesh \
+    && /opt/remesh/bin/python -m pip install --no-cache-dir --no-compile --constraint constraints.txt ".${EXTRAS}" \
+    && find /opt/remesh -type d \( -name tests -o -name __pycache__ \) -prune -exec rm -rf {} +
+
+FROM ${PYTHON_IMAGE}
+# libgomp: what lightgbm, xgboost and scikit-learn compute with.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libgomp1 \
+    && rm -rf /var/lib/apt/lists/*
+COPY --from=build /opt/remesh /opt/remesh
+COPY --chmod=755 deploy/image/stop.sh /opt/kserve/mmesh/stop.sh
+COPY --chmod=755 deploy/image/adapter /opt/app/puller
+RUN for server in mlserver triton ovms torchserve; do ln -s puller /opt/app/$server-adapter; done \
+    && mkdir -p /models /var/lib/remesh \
+    && chown 2000:2000 /models /var/lib/remesh
+ENV PATH=/opt/remesh/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    REMESH_DATA_DIR=/var/lib/remesh
+WORKDIR /opt/kserve/mmesh
+USER 2000
+EXPOSE 8033 8084 8085
+ENTRYPOINT ["remesh"]
+CMD ["instance"]

@@ -1,0 +1,137 @@
+"""A mesh as its client sees it: the management API and inference, on one port."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Self
+
+import grpc
+
+from adapter.domain.errors import AdapterError, Code
+from adapter.domain.ids import ModelId
+from adapter.domain.records import ModelInfo
+from adapter.domain.status import ModelStatus
+from adapter.stubs.inference import open_inference_pb2 as v2
+from adapter.stubs.inference.open_inference_pb2_grpc import (
+    GRPCInferenceServiceAsyncStub,
+    GRPCInferenceServiceStub,
+)
+from adapter.stubs.mmesh import model_mesh_pb2 as mm
+from adapter.stubs.mmesh.model_mesh_pb2_grpc import ModelMeshAsyncStub, ModelMeshStub
+
+MESSAGE_BYTES_MAX = 256 * 1024 * 1024
+"""The mesh has its own, smaller limit; the client's must not be the one that is met first."""
+
+
+class MeshRefused(AdapterError):
+    """The mesh answered with an error; `status` is its gRPC code."""
+
+    def __init__(self, status: Code, text: str) -> None:
+        super().__init__(f"{status.name}: {text}")
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One inference, and where its time went: milliseconds by step, empty when the model was warm."""
+
+    response: v2.ModelInferResponse
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What the mesh says of a model."""
+
+    status: ModelStatus
+    errors: tuple[str, ...]
+
+
+class MeshClient:
+    """Speaks to one mesh. All calls raise `MeshRefused`."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._channel = channel
+        # The generated stubs serve both kinds of channel; the types tell them apart.
+        self._mesh: ModelMeshAsyncStub = ModelMeshStub(channel)
+        self._inference: GRPCInferenceServiceAsyncStub = GRPCInferenceServiceStub(channel)
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls, address: str) -> AsyncIterator[Self]:
+        """A client of the mesh at `host:port` or `unix:path`; plaintext."""
+        limits = [
+            ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+            ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+        ]
+        async with grpc.aio.insecure_channel(address, options=limits) as channel:
+            yield cls(channel)
+
+    async def is_ready(self, *, timeout_s: float) -> bool:
+        """Whether the mesh answers and says that it is ready."""
+        try:
+            return (await self._inference.ServerReady(v2.ServerReadyRequest(), timeout=timeout_s)).ready
+        except grpc.aio.AioRpcError:
+            return False
+
+    async def register(self, model: ModelId, info: ModelInfo, *, load_now: bool = False) -> Told:
+        """Register; with `load_now` answer once the load has ended."""
+        request = mm.RegisterModelRequest(
+            modelId=model,
+            modelInfo=mm.ModelInfo(type=info.type, path=info.path, key=info.key),
+            loadNow=load_now,
+            sync=load_now,
+        )
+        with _our_words():
+            return _told(await self._mesh.registerModel(request))
+
+    async def unregister(self, model: ModelId) -> None:
+        """Forget the model."""
+        with _our_words():
+            await self._mesh.unregisterModel(mm.UnregisterModelRequest(modelId=model))
+
+    async def status(self, model: ModelId) -> Told:
+        """What the mesh knows of the model; never causes a load."""
+        with _our_words():
+            return _told(await self._mesh.getModelStatus(mm.GetStatusRequest(modelId=model)))
+
+    async def models(self) -> list[v2.RepositoryIndexResponse.ModelIndex]:
+        """Every registered model, by name."""
+        with _our_words():
+            return list((await self._inference.RepositoryIndex(v2.RepositoryIndexRequest())).models)
+
+    async def metadata(self, model: ModelId) -> v2.ModelMetadataResponse:
+        """The model's own description of its inputs and outputs; loads it if need be."""
+        with _our_words():
+            return await self._inference.ModelMetadata(v2.ModelMetadataRequest(name=model))
+
+    async def infer(self, request: v2.ModelInferRequest, *, timeout_s: float | None = None) -> Answer:
+        """One inference; loads the model if need be."""
+        call = self._inference.ModelInfer(request, timeout=timeout_s)
+        with _our_words():
+            response = await call
+        return Answer(response=response, timings_ms=server_timings(await call.trailing_metadata()))
+
+
+def server_timings(trailers: grpc.aio.Metadata | None) -> dict[str, float]:
+    """Milliseconds by step out of `server-timing: pull;dur=12.1, load;dur=4` (W3C Server-Timing)."""
+    told: dict[str, float] = {}
+    for name, value in trailers or ():
+        if name != "server-timing":
+            continue
+        for step in str(value).split(","):
+            what, _, duration = step.strip().partition(";dur=")
+            told[what] = float(duration)
+    return told
+
+
+def _told(info: mm.ModelStatusInfo) -> Told:
+    return Told(status=ModelStatus(info.status), errors=tuple(info.errors))
+
+
+@contextmanager
+def _our_words() -> Iterator[None]:
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise MeshRefused(Code(error.code().value[0]), error.details() or "") from error
