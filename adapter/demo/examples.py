@@ -14,6 +14,11 @@ ROWS = 3
 """How many rows each example is asked about."""
 
 
+def spread(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Rows from all over a data set, since many are sorted by what is to be predicted."""
+    return np.ascontiguousarray(rows[:: len(rows) // ROWS][:ROWS])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
     """A trained model, where it lies in the store, and what it must answer."""
@@ -22,9 +27,11 @@ class Example:
     format: str
     path: str
     content: bytes
-    rows: npt.NDArray[np.float64]
+    rows: npt.NDArray[np.floating]
+    """In the type that the model is asked in."""
     expected: npt.NDArray[np.generic]
     """What the library itself says of `rows`."""
+    input_name: str = "predict"
 
 
 def sklearn_digits() -> Example:
@@ -34,7 +41,7 @@ def sklearn_digits() -> Example:
     from sklearn.svm import SVC
 
     pixels, digits = load_digits(return_X_y=True)
-    model = SVC(gamma=0.001).fit(pixels[ROWS:], digits[ROWS:])
+    model = SVC(gamma=0.001).fit(pixels, digits)
     content = io.BytesIO()
     joblib.dump(model, content)
     return Example(
@@ -42,8 +49,8 @@ def sklearn_digits() -> Example:
         format="sklearn",
         path="sklearn/mnist-svm.joblib",
         content=content.getvalue(),
-        rows=pixels[:ROWS],
-        expected=model.predict(pixels[:ROWS]),
+        rows=spread(pixels),
+        expected=model.predict(spread(pixels)),
     )
 
 
@@ -53,15 +60,16 @@ def xgboost_cancer() -> Example:
     from sklearn.datasets import load_breast_cancer
 
     cells, benign = load_breast_cancer(return_X_y=True)
-    matrix = xgboost.DMatrix(cells[ROWS:], benign[ROWS:])
+    matrix = xgboost.DMatrix(cells, benign)
     model = xgboost.train({"objective": "binary:logistic", "nthread": 1}, matrix, num_boost_round=20)
+    rows = spread(cells).astype(np.float32)
     return Example(
         name="cancer-xgboost",
         format="xgboost",
         path="xgboost/breast-cancer.json",
         content=bytes(model.save_raw("json")),
-        rows=cells[:ROWS],
-        expected=model.predict(xgboost.DMatrix(cells[:ROWS])),
+        rows=rows,
+        expected=model.predict(xgboost.DMatrix(rows)),
     )
 
 
@@ -72,14 +80,14 @@ def lightgbm_wine() -> Example:
 
     wines, cultivars = load_wine(return_X_y=True)
     parameters = {"objective": "multiclass", "num_class": 3, "verbose": -1, "num_threads": 1}
-    model = lightgbm.train(parameters, lightgbm.Dataset(wines[ROWS:], cultivars[ROWS:]), num_boost_round=20)
+    model = lightgbm.train(parameters, lightgbm.Dataset(wines, cultivars), num_boost_round=20)
     return Example(
         name="wine-lightgbm",
         format="lightgbm",
         path="lightgbm/wine.bst",
         content=model.model_to_string().encode(),
-        rows=wines[:ROWS],
-        expected=np.asarray(model.predict(wines[:ROWS])),
+        rows=spread(wines),
+        expected=np.asarray(model.predict(spread(wines))),
     )
 
 
@@ -91,8 +99,8 @@ def onnx_iris() -> Example:
     from sklearn.linear_model import LogisticRegression
 
     flowers, species = load_iris(return_X_y=True)
-    rows = flowers[:ROWS].astype(np.float32)
-    model = LogisticRegression(max_iter=500).fit(flowers[ROWS:], species[ROWS:])
+    rows = spread(flowers).astype(np.float32)
+    model = LogisticRegression(max_iter=500).fit(flowers, species)
     content = to_onnx(model, rows, options={"zipmap": False}).SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     return Example(
@@ -100,7 +108,8 @@ def onnx_iris() -> Example:
         format="onnx",
         path="onnx/iris.onnx",
         content=content,
-        rows=flowers[:ROWS],
+        rows=rows,
+        input_name=session.get_inputs()[0].name,
         expected=session.run(["label"], {session.get_inputs()[0].name: rows})[0],
     )
 

@@ -1,0 +1,51 @@
+"""`remesh instance`: one adapter beside one runtime."""
+
+from typing import Annotated
+
+import typer
+
+from adapter.cli.running import fail, run
+from adapter.cli.settings import BadSettings, read_settings, settings_table
+from adapter.instance.instance import run_instance
+from adapter.telemetry import logs
+
+
+def command(
+    *,
+    spi_only: Annotated[
+        bool | None,
+        typer.Option("--spi-only", help="Serve nothing but mmesh.ModelRuntime, for a foreign mesh."),
+    ] = None,
+    runtime: Annotated[
+        str | None, typer.Option(help="What is driven: python, mlserver, or model-runtime.")
+    ] = None,
+    service_name: Annotated[str | None, typer.Option(help="The name of the mesh.")] = None,
+    port: Annotated[int | None, typer.Option(help="The inference and management port.")] = None,
+    log_format: Annotated[str | None, typer.Option(help="json, or text for people.")] = None,
+) -> None:
+    """Serve the models of one runtime: pull them, load and unload them as a bounded cache, pass inference on.
+
+    Settings are environment variables, with ModelMesh's names where it has one; an option wins over its
+    variable. SIGTERM lets calls in flight finish, then ends it.
+    """
+    try:
+        settings = read_settings(
+            spi_only=spi_only,
+            runtime=runtime,
+            service_name=service_name,
+            grpc_port=port,
+            log_format=log_format,
+        )
+    except BadSettings as error:
+        fail(f"these settings must be mended first:\n{error}")
+    logs.configure(level=settings.log_level, form=settings.log_format)
+    run(run_instance(settings))
+
+
+def settings_help() -> str:
+    """The settings as the end of the command's help."""
+    lines = ["\b", "Environment variables, with their defaults:", ""]
+    for name, default, about in settings_table():
+        lines.append(f"  {name}" + (f"  [{default}]" if default else ""))
+        lines.append(f"      {about}")
+    return "\n".join(lines)

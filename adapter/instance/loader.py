@@ -1,0 +1,294 @@
+"""Carries out what the cache decides: pull, load, measure, unload; and reports back what became of it.
+
+The cache never waits and never knows why something takes long; everything that does is here. Each command
+becomes one task of the owner's group, and each task ends by telling the cache one event.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from adapter.aio.clock import Clock
+from adapter.aio.keyed_lock import KeyedLock
+from adapter.cache.failures import Failure
+from adapter.cache.messages import (
+    CacheCommand,
+    CacheEvent,
+    CopyLost,
+    DiscardFiles,
+    Dropped,
+    Loaded,
+    LoadFailed,
+    LoadRequested,
+    MeasureSize,
+    Pulled,
+    RuntimeReset,
+    Settled,
+    Sized,
+    StartLoad,
+    StartPull,
+    StartUnload,
+    Tick,
+    Unloaded,
+)
+from adapter.cache.model_cache import ModelCache
+from adapter.domain.errors import AdapterError, LoadTimedOut, RuntimeFailed
+from adapter.domain.ids import ModelId
+from adapter.domain.records import ModelInfo
+from adapter.drivers.runtime import RuntimeDriver
+from adapter.instance.provisioning import Provisioned, Provisioner
+
+log = logging.getLogger(__name__)
+
+TICK_S = 1.0
+"""How often the cache is told that time has passed."""
+
+UNLOAD_TRIES_MAX = 10
+UNLOAD_RETRY_S = 1.0
+
+
+@dataclass(slots=True, kw_only=True)
+class LoadTimings:
+    """Where the time of one load went, in seconds; the rest of a caller's wait was queueing."""
+
+    pull_s: float = 0.0
+    load_s: float = 0.0
+
+    def as_ms(self, waited_s: float) -> dict[str, float]:
+        """The steps of a call that waited so long for its model, in milliseconds."""
+        queue_s = max(waited_s - self.pull_s - self.load_s, 0.0)
+        return {"queue": queue_s * 1e3, "pull": self.pull_s * 1e3, "load": self.load_s * 1e3}
+
+
+@dataclass(slots=True, kw_only=True)
+class _Flight:
+    """One load on its way, and all who wait for it."""
+
+    info: ModelInfo
+    timings: LoadTimings = field(default_factory=LoadTimings)
+    provisioned: Provisioned | None = None
+    waiting: list[asyncio.Future[LoadTimings]] = field(default_factory=list)
+
+
+class Loader:
+    """The hands of one `ModelCache`."""
+
+    def __init__(  # noqa: PLR0913 - what it joins, each by name
+        self,
+        *,
+        cache: ModelCache,
+        provisioner: Provisioner,
+        driver: RuntimeDriver,
+        clock: Clock,
+        owner: asyncio.TaskGroup,
+        load_timeout_s: float,
+    ) -> None:
+        self._cache = cache
+        self._provisioner = provisioner
+        self._driver = driver
+        self._clock = clock
+        self._owner = owner
+        self._load_timeout_s = load_timeout_s
+        self._flights: dict[ModelId, _Flight] = {}
+        self._unloading: dict[ModelId, asyncio.Task[None]] = {}
+        self._turn = KeyedLock()
+
+    def __repr__(self) -> str:
+        return f"<Loader {len(self._flights)} loading, {len(self._unloading)} unloading>"
+
+    # What others ask for.
+
+    async def load(self, model: ModelId, info: ModelInfo, *, used_s: float) -> LoadTimings:
+        """Wait until the model is loaded, sharing a load that is under way.
+
+        Raises the error of the load, or of the failed load that is still remembered.
+        """
+        flight = self._flight(model, info)
+        landing: asyncio.Future[LoadTimings] = asyncio.get_running_loop().create_future()
+        flight.waiting.append(landing)
+        self.tell(LoadRequested(model=model, type=info.type, waiting=True, used_s=used_s))
+        return await landing
+
+    def start_load(self, model: ModelId, info: ModelInfo, *, used_s: float) -> None:
+        """Have the model loaded when there is nothing more urgent; nobody waits."""
+        self._flight(model, info)
+        self.tell(LoadRequested(model=model, type=info.type, waiting=False, used_s=used_s))
+
+    def drop(self, model: ModelId) -> None:
+        """The model was unregistered: unload it and forget it."""
+        self.tell(Dropped(model=model))
+
+    def copy_lost(self, model: ModelId) -> None:
+        """The runtime says that it does not hold this model."""
+        log.info("runtime no longer holds the model", extra={"model": model})
+        self._spawn("discard", model, self._discard_if_gone)
+        self.tell(CopyLost(model=model))
+
+    def runtime_reset(self) -> None:
+        """The runtime is a new one, and holds nothing."""
+        for task in self._unloading.values():
+            task.cancel()
+        self._unloading.clear()
+        held = list(self._cache)
+        self.tell(RuntimeReset())
+        self._owner.create_task(self._discard_all(held), name="discard what the runtime lost")
+
+    def carry_out(self, commands: Sequence[CacheCommand]) -> None:
+        """Do what the cache answered."""
+        for command in commands:
+            self._carry_out(command)
+
+    def tell(self, event: CacheEvent) -> None:
+        """Report an event to the cache, and do what it answers."""
+        self.carry_out(self._cache.handle(event, self._clock.now_s()))
+
+    async def keep_time(self) -> None:
+        """Tell the cache, again and again, that time passes; ends when cancelled."""
+        while True:
+            await self._clock.sleep(TICK_S)
+            self.tell(Tick())
+
+    # What the cache commands.
+
+    def _carry_out(self, command: CacheCommand) -> None:
+        match command:
+            case StartPull(model=model):
+                self._spawn("pull", model, self._pull)
+            case StartLoad(model=model, size_hint_bytes=hint):
+                self._spawn("load", model, lambda model: self._load(model, hint))
+            case MeasureSize(model=model):
+                self._spawn("measure", model, self._measure)
+            case StartUnload(model=model, cause=cause):
+                log.info("model unloads", extra={"model": model, "cause": cause})
+                self._unloading[model] = self._spawn("unload", model, self._unload)
+            case DiscardFiles(model=model):
+                self._spawn("discard", model, self._provisioner.discard)
+            case Settled(model=model, failure=failure):
+                self._settle(model, failure)
+
+    def _spawn(
+        self, deed: str, model: ModelId, do: Callable[[ModelId], Awaitable[None]]
+    ) -> asyncio.Task[None]:
+        async def run() -> None:
+            # A new load of a model begins after what was under way for it has ended.
+            async with self._turn(model):
+                await do(model)
+
+        return self._owner.create_task(run(), name=f"{deed} {model}")
+
+    async def _pull(self, model: ModelId) -> None:
+        flight = self._flights[model]
+        began_s = self._clock.now_s()
+        try:
+            provisioned = await self._provisioner.provide(model, flight.info)
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong with one model must end only its load
+            self._fail(model, error)
+            return
+        flight.provisioned = provisioned
+        flight.timings.pull_s = self._clock.now_s() - began_s
+        self.tell(Pulled(model=model, disk_bytes=provisioned.disk_bytes))
+
+    async def _load(self, model: ModelId, size_hint_bytes: int) -> None:
+        flight = self._flights[model]
+        assert flight.provisioned is not None, f"{model} is loaded before it is pulled"
+        began_s = self._clock.now_s()
+        try:
+            async with asyncio.timeout(self._load_timeout_s):
+                loaded = await self._driver.load(
+                    model, flight.provisioned.info, size_hint_bytes=size_hint_bytes
+                )
+        except Exception as error:  # noqa: BLE001 - as above
+            await self._clean_up(model)
+            self._fail(model, self._timed_out(model) if isinstance(error, TimeoutError) else error)
+            return
+        flight.timings.load_s = self._clock.now_s() - began_s
+        log.info(
+            "model loaded",
+            extra={
+                "model": model,
+                "size_bytes": loaded.size_bytes,
+                "pull_s": round(flight.timings.pull_s, 4),
+                "load_s": round(flight.timings.load_s, 4),
+            },
+        )
+        self.tell(Loaded(model=model, size_bytes=loaded.size_bytes))
+
+    async def _measure(self, model: ModelId) -> None:
+        size_bytes: int | None = None
+        try:
+            size_bytes = await self._driver.size_bytes(model)
+        except AdapterError as error:
+            log.warning("size stays as predicted", extra={"model": model, "error": error.described})
+        self.tell(Sized(model=model, size_bytes=size_bytes))
+
+    async def _unload(self, model: ModelId) -> None:
+        failure = await self._unload_in_runtime(model)
+        await self._provisioner.discard(model)
+        del self._unloading[model]
+        self.tell(Unloaded(model=model, failure=failure))
+
+    async def _unload_in_runtime(self, model: ModelId) -> str | None:
+        """Try until it is unloaded; what went wrong last if it never was."""
+        described = ""
+        for attempt in range(UNLOAD_TRIES_MAX):
+            try:
+                await self._driver.unload(model)
+            except AdapterError as error:
+                described = error.described
+                log.warning("unload failed", extra={"model": model, "try": attempt + 1, "error": described})
+                await self._clock.sleep(UNLOAD_RETRY_S * (attempt + 1))
+            else:
+                return None
+        return described
+
+    async def _clean_up(self, model: ModelId) -> None:
+        """After a failed load the runtime is told to unload, and the files go (reference: ModelMesh core 1.5)."""
+        try:
+            await self._driver.unload(model)
+        except AdapterError as error:
+            log.debug(
+                "nothing to unload after a failed load", extra={"model": model, "error": error.described}
+            )
+
+    async def _discard_all(self, models: Sequence[ModelId]) -> None:
+        for model in models:
+            async with self._turn(model):
+                await self._discard_if_gone(model)
+
+    async def _discard_if_gone(self, model: ModelId) -> None:
+        if model not in self._flights and self._cache.state(model) is None:
+            await self._provisioner.discard(model)
+
+    def _fail(self, model: ModelId, error: Exception) -> None:
+        if isinstance(error, AdapterError):
+            log.warning("model failed to load", extra={"model": model, "error": error.described})
+        else:
+            log.error("model failed to load unexpectedly", extra={"model": model}, exc_info=error)
+            error = RuntimeFailed(
+                f"loading {model} failed unexpectedly ({type(error).__name__}); see the log"
+            )
+        self.tell(LoadFailed(model=model, failure=Failure(error=error, at_s=self._clock.now_s())))
+
+    def _timed_out(self, model: ModelId) -> LoadTimedOut:
+        return LoadTimedOut(
+            f"the runtime did not load {model} within {self._load_timeout_s:g} s; "
+            "raise LOADTIME_TIMEOUT if the model needs longer"
+        )
+
+    # Those who wait.
+
+    def _flight(self, model: ModelId, info: ModelInfo) -> _Flight:
+        return self._flights.setdefault(model, _Flight(info=info))
+
+    def _settle(self, model: ModelId, failure: Failure | None) -> None:
+        flight = self._flights.pop(model, None)
+        for landing in flight.waiting if flight else ():
+            if landing.done():  # its caller has left
+                continue
+            if failure is None:
+                assert flight is not None
+                landing.set_result(flight.timings)
+            else:
+                # Each waiter gets an error of its own: a raised one gathers the trace of whoever raises it.
+                landing.set_exception(type(failure.error)(*failure.error.args))

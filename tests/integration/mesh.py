@@ -1,0 +1,150 @@
+"""A mesh of real processes on loopback, for the integration tests: instances, runtimes, clients."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+from adapter.peers.mesh_client import MeshClient
+
+START_S_MAX = 60.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(slots=True)
+class Process:
+    """A child of the test, its output in a file."""
+
+    child: subprocess.Popen[bytes]
+    output: Path
+
+    @property
+    def said(self) -> str:
+        return self.output.read_text(errors="replace")
+
+    def lines(self, sentence: str) -> list[dict[str, object]]:
+        """The JSON log lines with this sentence."""
+        told = [json.loads(line) for line in self.said.splitlines() if line.startswith("{")]
+        return [line for line in told if line["message"] == sentence]
+
+    def kill(self) -> None:
+        self.child.kill()
+        self.child.wait()
+
+    def stop(self) -> int:
+        if self.child.poll() is None:
+            self.child.send_signal(signal.SIGTERM)
+        return self.child.wait(timeout=30)
+
+
+@contextmanager
+def started(command: list[str], *, output: Path, env: dict[str, str] | None = None) -> Iterator[Process]:
+    """A process that ends with the block."""
+    with output.open("ab") as log:
+        child = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=os.environ | (env or {}))
+    process = Process(child, output)
+    try:
+        yield process
+    finally:
+        if child.poll() is None:
+            child.terminate()
+            try:
+                child.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+
+def wait_until_serving(port: int, process: Process) -> None:
+    """Until a gRPC server listens there; if the process ends instead, its output is the failure."""
+    backoff = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 200)]
+    ends_s = time.monotonic() + START_S_MAX
+    with grpc.insecure_channel(f"127.0.0.1:{port}", options=backoff) as channel:
+        ready = grpc.channel_ready_future(channel)
+        while time.monotonic() < ends_s:
+            assert process.child.poll() is None, f"it ended:\n{process.said}"
+            try:
+                ready.result(timeout=0.5)
+            except grpc.FutureTimeoutError:
+                continue
+            return
+    raise AssertionError(f"nothing listens on {port}:\n{process.said}")
+
+
+@dataclass(slots=True, kw_only=True)
+class Instance:
+    """A running `remesh instance`."""
+
+    process: Process
+    port: int
+    folder: Path
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def models_folder(self) -> Path:
+        return self.folder / "models"
+
+    def client(self) -> AbstractAsyncContextManager[MeshClient]:
+        return MeshClient.connect(self.address)
+
+
+@contextmanager
+def instance(folder: Path, *, runtime: str, runtime_port: int, **env: str) -> Iterator[Instance]:
+    """An instance in front of a runtime on that port; its files, secrets and registry below `folder`."""
+    (folder / "storage-config").mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    settings = {
+        "MM_SERVICE_NAME": "test",
+        "MM_SVC_GRPC_PORT": str(port),
+        "REMESH_HOST": "127.0.0.1",
+        "REMESH_RUNTIME": runtime,
+        "RUNTIME_PORT": str(runtime_port),
+        "INTERNAL_GRPC_PORT": str(runtime_port),
+        "CONTAINER_MEM_REQ_BYTES": str(2**30),
+        "ROOT_MODEL_DIR": str(folder / "models"),
+        "STORAGE_CONFIG_DIR": str(folder / "storage-config"),
+        "REMESH_DATA_DIR": str(folder / "state"),
+    }
+    command = [sys.executable, "-m", "adapter", "instance"]
+    with started(command, output=folder / "instance.log", env=settings | env) as process:
+        wait_until_serving(port, process)
+        yield Instance(process=process, port=port, folder=folder)
+
+
+@contextmanager
+def python_runtime(
+    models_folder: Path, *, output: Path, port: int | None = None
+) -> Iterator[tuple[Process, int]]:
+    """The in-house runtime over the area that the instance lays out for it; the process and its gRPC port."""
+    port = port or free_port()
+    area = models_folder / "_python_models"
+    area.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "runtimes.python_runtime", "--models-dir", str(area)]
+    command += ["--grpc-port", str(port), "--rest-port", str(free_port())]
+    with started(command, output=output) as process:
+        wait_until_serving(port, process)
+        yield process, port
+
+
+def storage_key(folder: Path, name: str, **fields: str) -> None:
+    """Put a key into the instance's `storage-config`."""
+    keys = folder / "storage-config"
+    keys.mkdir(parents=True, exist_ok=True)
+    (keys / name).write_text(json.dumps(fields))
