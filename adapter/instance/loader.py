@@ -36,6 +36,7 @@ from adapter.cache.model_cache import ModelCache
 from adapter.domain.errors import AdapterError, LoadTimedOut, RuntimeFailed
 from adapter.domain.ids import ModelId
 from adapter.domain.records import ModelInfo
+from adapter.domain.runtime import RuntimeStatus
 from adapter.drivers.runtime import RuntimeDriver
 from adapter.instance.provisioning import Provisioned, Provisioner
 
@@ -74,7 +75,7 @@ class _Flight:
 class Loader:
     """The hands of one `ModelCache`."""
 
-    def __init__(  # noqa: PLR0913 - what it joins, each by name
+    def __init__(
         self,
         *,
         cache: ModelCache,
@@ -125,13 +126,21 @@ class Loader:
         self._spawn("discard", model, self._discard_if_gone)
         self.tell(CopyLost(model=model))
 
-    def runtime_reset(self) -> None:
-        """The runtime is a new one, and holds nothing."""
+    def runtime_reset(self, status: RuntimeStatus) -> None:
+        """The runtime is a new one, and holds nothing; `status` is what it says of itself."""
         for task in self._unloading.values():
             task.cancel()
         self._unloading.clear()
         held = list(self._cache)
         self.tell(RuntimeReset())
+        self.carry_out(
+            self._cache.reset_capacity(
+                capacity_bytes=status.capacity_bytes,
+                loading_slots=status.loading_concurrency,
+                default_size_bytes=status.default_model_bytes,
+                now_s=self._clock.now_s(),
+            )
+        )
         self._owner.create_task(self._discard_all(held), name="discard what the runtime lost")
 
     def carry_out(self, commands: Sequence[CacheCommand]) -> None:
@@ -160,7 +169,7 @@ class Loader:
             case MeasureSize(model=model):
                 self._spawn("measure", model, self._measure)
             case StartUnload(model=model, cause=cause):
-                log.info("model unloads", extra={"model": model, "cause": cause})
+                log.debug("model unloads", extra={"model": model, "cause": cause})
                 self._unloading[model] = self._spawn("unload", model, self._unload)
             case DiscardFiles(model=model):
                 self._spawn("discard", model, self._provisioner.discard)
@@ -187,6 +196,7 @@ class Loader:
             return
         flight.provisioned = provisioned
         flight.timings.pull_s = self._clock.now_s() - began_s
+        log.info("model pulled", extra={"model": model, "disk_bytes": provisioned.disk_bytes})
         self.tell(Pulled(model=model, disk_bytes=provisioned.disk_bytes))
 
     async def _load(self, model: ModelId, size_hint_bytes: int) -> None:
@@ -226,6 +236,7 @@ class Loader:
         failure = await self._unload_in_runtime(model)
         await self._provisioner.discard(model)
         del self._unloading[model]
+        log.info("model unloaded", extra={"model": model})
         self.tell(Unloaded(model=model, failure=failure))
 
     async def _unload_in_runtime(self, model: ModelId) -> str | None:
@@ -243,7 +254,7 @@ class Loader:
         return described
 
     async def _clean_up(self, model: ModelId) -> None:
-        """After a failed load the runtime is told to unload, and the files go (reference: ModelMesh core 1.5)."""
+        """An unload follows every failed load (reference: ModelMesh core 1.5)."""
         try:
             await self._driver.unload(model)
         except AdapterError as error:

@@ -15,7 +15,9 @@ from adapter.domain.ids import InstanceId, ModelId
 from adapter.domain.records import ModelInfo, ModelRecord
 from adapter.domain.status import CopyStatus, ModelReport, ModelStatus
 from adapter.instance.loader import Loader, LoadTimings
+from adapter.instance.runtime_watch import RuntimeWatch
 from adapter.registry.model_records import ModelRecords
+from adapter.wire.headers import ModelRef
 
 log = logging.getLogger(__name__)
 
@@ -41,12 +43,14 @@ class Models:
         cache: ModelCache,
         loader: Loader,
         clock: Clock,
+        watch: RuntimeWatch,
     ) -> None:
         self._instance = instance
         self._records = records
         self._cache = cache
         self._loader = loader
         self._clock = clock
+        self._watch = watch
 
     # For the request path.
 
@@ -62,6 +66,21 @@ class Models:
         record = await self.record(model)
         return await self._loader.load(model, record.info, used_s=self._clock.now_s())
 
+    # For what V2 asks of the mesh itself.
+
+    async def server_ready(self) -> bool:
+        """Whether the runtime is there."""
+        return self._watch.is_there
+
+    async def ready(self, ref: ModelRef) -> bool:
+        """Whether a call for the model would be answered: it is loaded, or will be when it is asked for.
+
+        Never loads it. Raises `ModelNotFound`.
+        """
+        model = ModelId(ref.name)
+        await self.record(model)
+        return self._status(model) is not ModelStatus.LOADING_FAILED
+
     async def names(self, *, after: str, limit: int) -> Sequence[tuple[ModelId, ModelStatus]]:
         """At most `limit` registered models that come after `after`, by name, each with its status."""
         page = await self._records.page(after=after, limit=limit)
@@ -72,7 +91,7 @@ class Models:
     async def register(
         self, model: ModelId, info: ModelInfo, *, load_now: bool, sync: bool, last_used_ms: int
     ) -> ModelReport:
-        """Register the model, which is fine if it is registered alike. Raises `ModelExists` or `InvalidRequest`."""
+        """Register; the same again is fine. Raises `ModelExists` or `InvalidRequest`."""
         if not info.type:
             raise InvalidRequest(f"model {model} needs a type: modelInfo.type must not be empty")
         used_ms = self._first_use_ms(last_used_ms, load_now=load_now)
@@ -98,7 +117,7 @@ class Models:
         return self.report(model)
 
     async def ensure_loaded(self, model: ModelId, *, sync: bool, last_used_ms: int) -> ModelReport:
-        """Load the model if it is not; with `sync` wait for the end of it. A failed load is told in the report."""
+        """Load the model if it is not; with `sync` wait for the end. The report tells of a failed load."""
         record = await self.record(model)
         now_ms, now_s = self._clock.epoch_ms(), self._clock.now_s()
         used_s = now_s - max(now_ms - last_used_ms, 0) / 1e3 if last_used_ms else now_s

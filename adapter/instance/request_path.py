@@ -4,24 +4,27 @@ The door (`servers/passthrough`) asks; nothing here parses a tensor.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
 from adapter.aio.clock import Clock
 from adapter.cache.model_cache import ModelCache
-from adapter.domain.errors import CacheBusy, InvalidRequest, MethodNotPermitted
+from adapter.domain.errors import CacheBusy, InvalidRequest, MethodNotPermitted, RuntimeUnavailable
 from adapter.domain.ids import ModelId
-from adapter.domain.runtime import RuntimeStatus
 from adapter.instance.loader import Loader
 from adapter.instance.models import Models
+from adapter.instance.runtime_watch import RuntimeWatch
 from adapter.servers.passthrough import Forward, InboundCall
-from adapter.wire.dataplane import Dataplane
-from adapter.wire.headers import ModelRef, outbound
+from adapter.wire.dataplane import DataplaneConfig
+from adapter.wire.headers import outbound
 from adapter.wire.splice import replace_string
 
-EVICTED_BEFORE_USE_MAX: Final = 3
-"""How often a call may find its freshly loaded model evicted again before it is told that there is no room."""
+log = logging.getLogger(__name__)
+
+TRIES_MAX: Final = 3
+"""How often a call has its model loaded, when the runtime goes away or the model is evicted unused."""
 
 NO_DEADLINE_WAIT_FACTOR: Final = 5.0
 """A caller without a deadline waits so many load timeouts (reference: ModelMesh core 2.7)."""
@@ -37,8 +40,8 @@ class RequestPath:
         cache: ModelCache,
         loader: Loader,
         clock: Clock,
-        dataplane: Callable[[], Dataplane],
-        runtime: Callable[[], RuntimeStatus],
+        dataplane: DataplaneConfig,
+        watch: RuntimeWatch,
         runtime_name: Callable[[ModelId], str],
     ) -> None:
         self._models = models
@@ -46,13 +49,13 @@ class RequestPath:
         self._loader = loader
         self._clock = clock
         self._dataplane = dataplane
-        self._runtime = runtime
+        self._watch = watch
         self._runtime_name = runtime_name
 
     def check(self, method: str) -> None:
         """Raises `MethodNotPermitted` for what the configuration or the runtime does not offer."""
-        runtime = self._runtime()
-        if not self._dataplane().permits(method):
+        runtime = self._watch.status
+        if not self._dataplane.permits(method):
             raise MethodNotPermitted(f"Method not found or not permitted: {method}")
         if runtime.methods and not runtime.any_method and method not in runtime.methods:
             raise MethodNotPermitted(f"Method not found or not permitted: {method}")
@@ -64,6 +67,8 @@ class RequestPath:
         Raises `InvalidRequest`, `ModelNotFound`, or the error of the load.
         """
         model = self._model_of(call)
+        if not self._watch.is_there:
+            await self._watch.there()
         timings = None if self._cache.acquire(model, self._clock.now_s()) else await self._load(model, call)
         try:
             yield self._forward(model, call, timings)
@@ -75,7 +80,7 @@ class RequestPath:
         self._loader.copy_lost(self._model_of(call))
 
     def _model_of(self, call: InboundCall) -> ModelId:
-        ref = self._dataplane().model_of(call.method, call.metadata, call.message)
+        ref = self._dataplane.model_of(call.method, call.metadata, call.message)
         if ref is None:
             raise InvalidRequest("must include mm-model-id header")
         # Aliases come with the mesh; until then an alias means the model of the same name.
@@ -84,18 +89,23 @@ class RequestPath:
     async def _load(self, model: ModelId, call: InboundCall) -> dict[str, float]:
         """Have the model loaded and pin it; where the time went, in milliseconds by step."""
         began_s = self._clock.now_s()
-        wait_s_max = call.deadline_s or self._runtime().loading_timeout_s * NO_DEADLINE_WAIT_FACTOR
+        wait_s_max = call.deadline_s or self._watch.status.loading_timeout_s * NO_DEADLINE_WAIT_FACTOR
         async with asyncio.timeout(wait_s_max):
-            for _ in range(EVICTED_BEFORE_USE_MAX):
-                spent = await self._models.load(model)
+            for _ in range(TRIES_MAX):
+                await self._watch.there()
+                try:
+                    spent = await self._models.load(model)
+                except RuntimeUnavailable as error:
+                    log.info("load is tried again", extra={"model": model, "error": error.described})
+                    continue
                 if self._cache.acquire(model, self._clock.now_s()):
                     return spent.as_ms(self._clock.now_s() - began_s)
         raise CacheBusy(
-            f"{model} was evicted before it could be used, {EVICTED_BEFORE_USE_MAX} times; try again"
+            f"{model} could not be loaded and kept until its use, in {TRIES_MAX} tries; try again later"
         )
 
     def _forward(self, model: ModelId, call: InboundCall, timings: dict[str, float] | None) -> Forward:
-        path = self._runtime().methods.get(call.method, ())
+        path = self._watch.status.methods.get(call.method, ())
         message = call.message
         if path and message is not None:
             message = replace_string(message, path, self._runtime_name(model))

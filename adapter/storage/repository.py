@@ -1,9 +1,9 @@
 """The seam of the stores: what one is, what a connection to it can do, and what one pull asks for."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,16 @@ class StorageConfig:
     secret_key: str | None = None
     """The key of `storage-config` that it came from, for messages."""
 
+    def text(self, name: str) -> str | None:
+        """A field's value; None if it is absent, or no string (reference: runtime adapter 2.3)."""
+        value = self.fields.get(name)
+        return value if isinstance(value, str) else None
+
+    @property
+    def origin(self) -> str:
+        """Where the settings are from, for messages."""
+        return f"storage key '{self.secret_key}'" if self.secret_key else "storage parameters alone"
+
     def __repr__(self) -> str:
         return f"<StorageConfig {self.type} from {self.secret_key or 'parameters'}: {sorted(self.fields)}>"
 
@@ -41,9 +51,8 @@ class PullTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullCommand:
-    """All that one pull needs: from which storage, which paths, into which folder."""
+    """What one pull is to bring: which paths of a store, into which folder."""
 
-    storage: StorageConfig
     targets: tuple[PullTarget, ...]
     folder: Path
     """Appears by one rename once every byte is there; until then it does not exist."""
@@ -58,11 +67,18 @@ class RepositoryClient(Protocol):
 
     @property
     def described(self) -> str:
-        """The store as a URI without credentials, for messages: `s3://bucket at http://host:port`."""
+        """Which endpoint, with which secret key (its name), for messages."""
         ...
 
-    def objects(self, prefix: str) -> AsyncIterator[RemoteObject]:
-        """Everything whose key begins with `prefix`, whatever the number."""
+    def uri(self, path: str) -> str:
+        """Where `path` is, without credentials, for messages: `s3://bucket/path`."""
+        ...
+
+    def objects(self, prefix: str) -> AsyncGenerator[RemoteObject]:
+        """Everything whose key begins with `prefix`, whatever the number, in the order of the keys.
+
+        A caller that has seen enough closes the generator; what it did not ask for is not listed.
+        """
         ...
 
     async def fetch(
@@ -76,7 +92,30 @@ class RepositoryClient(Protocol):
     ) -> None:
         """Write the bytes `start` to `end` (exclusive; None: to the end) at the same place in `into`.
 
-        Raises `ObjectMissing`, `StorageAccessDenied`, `StorageUnreachable` or `DiskFull`.
+        The file is made if it is not there; what it holds after an error is not defined. Raises
+        `ObjectMissing`, `StorageAccessDenied`, `StorageUnreachable` (also when the object is no longer the
+        one that was listed) or `DiskFull`.
+        """
+        ...
+
+
+@runtime_checkable
+class MountedFolder(Protocol):
+    """A store whose files lie on this machine already: they are linked, and nothing is pulled."""
+
+    @property
+    def described(self) -> str:
+        """As `RepositoryClient.described`."""
+        ...
+
+    def uri(self, path: str) -> str:
+        """As `RepositoryClient.uri`."""
+        ...
+
+    def locate(self, path: str) -> Path:
+        """The absolute place of `path`, with no link on the way to it. Looks at the disk, so not on the loop.
+
+        Raises `ObjectMissing`, also for a place that is not within the store.
         """
         ...
 
@@ -84,8 +123,9 @@ class RepositoryClient(Protocol):
 class StorageProvider(Protocol):
     """A kind of store."""
 
-    type: str
+    async def client(self, storage: StorageConfig) -> RepositoryClient | MountedFolder:
+        """A connection, shared by all who ask with the same settings.
 
-    def client(self, storage: StorageConfig) -> RepositoryClient:
-        """A connection, shared by all who ask with the same settings. Raises `StorageKeyUnknown`."""
+        Raises `StorageKeyUnknown` naming the field that is missing or wrong.
+        """
         ...

@@ -36,10 +36,10 @@ class Process:
     def said(self) -> str:
         return self.output.read_text(errors="replace")
 
-    def lines(self, sentence: str) -> list[dict[str, object]]:
-        """The JSON log lines with this sentence."""
+    def lines(self, *sentences: str) -> list[dict[str, object]]:
+        """The JSON log lines with one of these sentences, in their order."""
         told = [json.loads(line) for line in self.said.splitlines() if line.startswith("{")]
-        return [line for line in told if line["message"] == sentence]
+        return [line for line in told if line["message"] in sentences]
 
     def kill(self) -> None:
         self.child.kill()
@@ -128,17 +128,21 @@ def instance(folder: Path, *, runtime: str, runtime_port: int, **env: str) -> It
         yield Instance(process=process, port=port, folder=folder)
 
 
+def python_runtime_command(models_folder: Path, *, port: int) -> tuple[str, ...]:
+    """What starts the in-house runtime; makes the area that it looks into."""
+    area = models_folder / "_python_models"
+    area.mkdir(parents=True, exist_ok=True)
+    ports = ("--grpc-port", str(port), "--rest-port", str(free_port()))
+    return (sys.executable, "-m", "runtimes.python_runtime", "--models-dir", str(area), *ports)
+
+
 @contextmanager
 def python_runtime(
     models_folder: Path, *, output: Path, port: int | None = None
 ) -> Iterator[tuple[Process, int]]:
     """The in-house runtime over the area that the instance lays out for it; the process and its gRPC port."""
     port = port or free_port()
-    area = models_folder / "_python_models"
-    area.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "runtimes.python_runtime", "--models-dir", str(area)]
-    command += ["--grpc-port", str(port), "--rest-port", str(free_port())]
-    with started(command, output=output) as process:
+    with started(list(python_runtime_command(models_folder, port=port)), output=output) as process:
         wait_until_serving(port, process)
         yield process, port
 

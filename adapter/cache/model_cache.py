@@ -1,0 +1,398 @@
+"""The machine: what this instance holds, and what is to be done about it.
+
+A plain object. The loader tells it what happened and carries out what it answers; `check()` says what must
+hold between two events. All times are `now_s`, which the caller gives; all sizes are bytes.
+
+What is asked for is queued, and gets a loading slot in the order of `loading_queue`. With the slot it is
+pulled, then waits for room (`loads`): the least valuable models that nobody uses are unloaded (`copies`), and
+once the runtime has let go of enough, it is loaded. Those who wait are told by `Settled`; requests pin
+the model with `acquire` and `release`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final, assert_never
+
+from adapter.cache.bounds import CacheBounds
+from adapter.cache.copies import Copies
+from adapter.cache.entry import CacheEntry, Cause, EntryState, IllegalTransition
+from adapter.cache.eviction import Policy, Worth
+from adapter.cache.failed import FailedLoads
+from adapter.cache.failures import Failure
+from adapter.cache.loads import Loads, too_big
+from adapter.cache.messages import (
+    CacheCommand,
+    CacheEvent,
+    CopyLost,
+    DiscardFiles,
+    Dropped,
+    Loaded,
+    LoadFailed,
+    LoadRequested,
+    MeasureSize,
+    Pulled,
+    RuntimeReset,
+    Settled,
+    Sized,
+    Tick,
+    Unloaded,
+)
+from adapter.cache.room import Room
+from adapter.cache.sizes import SizePredictor
+from adapter.domain.errors import CacheBusy, ModelNotFound
+from adapter.domain.ids import ModelId
+
+_S = EntryState
+_USABLE: Final = (_S.SIZING, _S.ACTIVE)
+_NOBODY_WAITS: Final = (*_USABLE, _S.UNLOADING, _S.FAILED)
+
+
+class ModelCache:
+    """Event in, commands out."""
+
+    def __init__(
+        self,
+        *,
+        capacity_bytes: int,
+        loading_slots: int,
+        default_size_bytes: int,
+        policy: Policy = "gdsf",
+        failure_expiry_s: float = 900.0,
+        bounds: CacheBounds = CacheBounds(),  # noqa: B008 - frozen
+    ) -> None:
+        if capacity_bytes < 0 or loading_slots < 1 or default_size_bytes < 1:
+            raise ValueError(
+                f"capacity of {capacity_bytes} bytes, {loading_slots} loading slots, default size of "
+                f"{default_size_bytes} bytes: there must be a slot and a size, and no negative capacity"
+            )
+        self._commands: list[CacheCommand] = []
+        self._entries: dict[ModelId, CacheEntry] = {}
+        self._room = Room(capacity_bytes)
+        self._sizes = SizePredictor(default_size_bytes)
+        self._failed = FailedLoads(expiry_s=failure_expiry_s, failed_max=bounds.failed_max)
+        self._copies = Copies(room=self._room, policy=policy, bounds=bounds, emit=self._commands.append)
+        self._loads = Loads(
+            copies=self._copies,
+            room=self._room,
+            sizes=self._sizes,
+            slots=loading_slots,
+            bounds=bounds,
+            emit=self._commands.append,
+        )
+
+    def __repr__(self) -> str:
+        return f"<ModelCache {len(self)} models, {self.used_bytes} of {self.capacity_bytes} bytes>"
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[ModelId]:
+        """All models that the cache knows of, failed ones too."""
+        return iter(self._entries)
+
+    # What is there.
+
+    @property
+    def capacity_bytes(self) -> int:
+        """The room that there is, less what the runtime never let go."""
+        return self._room.capacity_bytes
+
+    @property
+    def used_bytes(self) -> int:
+        """What is loading, loaded or unloading."""
+        return self._room.used_bytes
+
+    @property
+    def deficit_bytes(self) -> int:
+        """By how much more is used than there is, since a size turned out bigger than predicted."""
+        return self._room.deficit_bytes
+
+    @property
+    def stranded_bytes(self) -> int:
+        """What the runtime never let go."""
+        return self._room.stranded_bytes
+
+    def state(self, model: ModelId) -> EntryState | None:
+        """Where the model is; None: the cache does not know of it."""
+        entry = self._entries.get(model)
+        return None if entry is None else entry.state
+
+    def failure(self, model: ModelId, now_s: float) -> Failure | None:
+        """Why the last load failed, as long as that is remembered."""
+        return self._failed.recall(model, now_s)
+
+    def loading_since(self, model: ModelId) -> float | None:
+        """When the load of what is here, or on its way here, was asked for; None: there is no such thing."""
+        entry = self._entries.get(model)
+        return None if entry is None or entry.state in (_S.UNLOADING, _S.FAILED) else entry.requested_s
+
+    # Use, on the path of every request.
+
+    def acquire(self, model: ModelId, now_s: float) -> bool:
+        """Use the model if it is loaded: it stays until `release`. False: it must be loaded first."""
+        return self._copies.acquire(model, now_s)
+
+    def release(self, model: ModelId, now_s: float) -> list[CacheCommand]:
+        """A use has ended. What waits for room may go on."""
+        if self._copies.release(model) and (self._loads.waits_for_room or self._room.deficit_bytes):
+            self._progress(now_s)
+        return self._answer() if self._commands else []
+
+    # What happens.
+
+    def handle(self, event: CacheEvent, now_s: float) -> list[CacheCommand]:
+        """Take note of what happened, and say what is to be done.
+
+        Raises `IllegalTransition` if it cannot have happened.
+        """
+        self._note(event, now_s)
+        self._progress(now_s)
+        return self._answer()
+
+    def reset_capacity(
+        self, *, capacity_bytes: int, loading_slots: int, default_size_bytes: int, now_s: float
+    ) -> list[CacheCommand]:
+        """The runtime has other bounds now, after a restart."""
+        self._loads.slots = loading_slots
+        self._sizes.default_size_bytes = default_size_bytes
+        self._room.resize(capacity_bytes)
+        self._progress(now_s)
+        return self._answer()
+
+    def _answer(self) -> list[CacheCommand]:
+        commands = self._commands[:]
+        self._commands.clear()
+        return commands
+
+    def _note(self, event: CacheEvent, now_s: float) -> None:  # noqa: C901 - one branch for each event
+        match event:
+            case LoadRequested():
+                self._load_requested(event, now_s)
+            case Pulled():
+                self._pulled(event, now_s)
+            case Loaded():
+                self._loaded(event, now_s)
+            case Sized():
+                self._sized(event, now_s)
+            case LoadFailed():
+                self._load_failed(event, now_s)
+            case Unloaded():
+                self._unloaded(event, now_s)
+            case CopyLost():
+                self._copy_lost(event, now_s)
+            case RuntimeReset():
+                self._runtime_reset(now_s)
+            case Dropped():
+                self._dropped(event, now_s)
+            case Tick():
+                self._copies.tick(now_s)
+                self._forget_outdated(now_s)
+            case _:
+                assert_never(event)
+
+    def _progress(self, now_s: float) -> None:
+        """Whatever has become possible."""
+        self._copies.shed_surplus(now_s)
+        for entry, cause, error in self._loads.make_room(now_s):
+            self._fail(entry, cause, Failure(error=error, at_s=now_s), now_s)
+        self._loads.fill_slots(now_s)
+
+    # Asked for.
+
+    def _load_requested(self, asked: LoadRequested, now_s: float) -> None:
+        entry = self._entries.get(asked.model)
+        if entry is not None and entry.state is _S.FAILED:
+            if asked.waiting:
+                self._failed.use(entry)
+            self._forget_outdated(now_s)
+            entry = self._entries.get(asked.model)
+        if entry is None:
+            self._queue(asked, now_s)
+        elif entry.state in _USABLE or entry.failure is not None:
+            self._settle(asked.model, entry.failure)
+        elif entry.state is _S.UNLOADING or entry.unregistered:
+            entry.again = asked if entry.again is None else _joined(entry.again, asked)
+        else:
+            self._join(entry, asked, now_s)
+
+    def _join(self, entry: CacheEntry, asked: LoadRequested, now_s: float) -> None:
+        """One load serves all who ask; it becomes as urgent as the most urgent of them."""
+        entry.waiting = entry.waiting or asked.waiting
+        entry.worth.used_s = max(entry.worth.used_s, min(asked.used_s, now_s))
+        if entry.state is _S.QUEUED:
+            self._loads.queue(entry)
+
+    def _queue(self, asked: LoadRequested, now_s: float) -> None:
+        worth = Worth(model=asked.model, used_s=min(asked.used_s, now_s))
+        entry = CacheEntry(type=asked.type, requested_s=now_s, waiting=asked.waiting, worth=worth)
+        crowded_out = self._loads.admit(entry)
+        if crowded_out is not entry:
+            self._entries[entry.model] = entry
+        if crowded_out is not None:
+            error = CacheBusy(f"{crowded_out.model} is not loaded: too many loads wait already; try again")
+            self._settle(crowded_out.model, Failure(error=error, at_s=now_s))
+            if crowded_out is not entry:
+                self._remove(crowded_out, Cause.CROWDED_OUT, now_s)
+
+    # On its way.
+
+    def _pulled(self, event: Pulled, now_s: float) -> None:
+        entry = self._entry(event)
+        self._loads.pulled(entry, event.disk_bytes, now_s)
+        if entry.unregistered:
+            self._discard(entry, now_s)
+
+    def _loaded(self, event: Loaded, now_s: float) -> None:
+        entry = self._entry(event)
+        self._loads.loaded(entry, measured=event.size_bytes is not None, now_s=now_s)
+        self._room.recover(entry.model)
+        self._copies.arrive(entry)
+        if event.size_bytes is not None:
+            self._measured(entry, event.size_bytes, now_s)
+        elif not entry.unregistered:
+            self._commands.append(MeasureSize(model=entry.model))
+        if entry.state not in _USABLE:
+            return
+        if entry.unregistered:
+            self._copies.unload(entry, Cause.UNREGISTERED, now_s)
+            return
+        if entry.waiting:
+            self._copies.hold(entry, now_s)
+        self._settle(entry.model)
+
+    def _sized(self, event: Sized, now_s: float) -> None:
+        """The copy may have gone while it was measured; then the size is of no interest."""
+        entry = self._entries.get(event.model)
+        if entry is not None and entry.state is _S.SIZING:
+            entry.move(Cause.SIZED, now_s)
+            self._measured(entry, event.size_bytes, now_s)
+
+    def _measured(self, entry: CacheEntry, size_bytes: int | None, now_s: float) -> None:
+        if size_bytes is None:
+            size_bytes = entry.worth.size_bytes
+        else:
+            size_bytes = max(size_bytes, 1)
+            self._sizes.learn(entry.type, entry.disk_bytes, size_bytes=size_bytes)
+        self._copies.measured(entry, size_bytes)
+        room_bytes = self._room.capacity_bytes
+        if size_bytes > room_bytes and not entry.unregistered:
+            error = too_big(entry.model, needs_bytes=size_bytes, room_bytes=room_bytes)
+            entry.failure = Failure(error=error, at_s=now_s)
+            self._settle(entry.model, entry.failure)
+            self._copies.unload(entry, Cause.NEVER_FITS, now_s)
+
+    def _load_failed(self, event: LoadFailed, now_s: float) -> None:
+        entry = self._entry(event)
+        cause = Cause.PULL_FAILED if entry.state is _S.PULLING else Cause.LOAD_FAILED
+        self._fail(entry, cause, event.failure, now_s)
+
+    def _fail(self, entry: CacheEntry, cause: Cause, failure: Failure, now_s: float) -> None:
+        entry.move(cause, now_s)
+        self._loads.take_out(entry)
+        if cause is not Cause.PULL_FAILED:
+            self._commands.append(DiscardFiles(model=entry.model))
+        if not entry.unregistered:
+            self._settle(entry.model, failure)
+        self._remember(entry, failure, now_s)
+
+    def _remember(self, entry: CacheEntry, failure: Failure, now_s: float) -> None:
+        self._failed.add(entry, failure)
+        if entry.unregistered:
+            self._remove(entry, Cause.UNREGISTERED, now_s)
+        self._forget_outdated(now_s)
+
+    def _forget_outdated(self, now_s: float) -> None:
+        for entry, cause in self._failed.outdated(now_s):
+            self._remove(entry, cause, now_s)
+
+    # On its way out.
+
+    def _unloaded(self, event: Unloaded, now_s: float) -> None:
+        entry = self._entry(event)
+        failed = event.failure is not None
+        cause = Cause.UNLOAD_FAILED if failed else Cause.NEVER_FITS if entry.failure else Cause.UNLOADED
+        self._copies.unloaded(entry, cause=cause, stays=failed, now_s=now_s)
+        if entry.state is _S.FAILED and entry.failure is not None:
+            self._remember(entry, entry.failure, now_s)
+        else:
+            self._forget(entry, now_s)
+
+    def _copy_lost(self, event: CopyLost, now_s: float) -> None:
+        """Several requests may report it, and some of them late."""
+        entry = self._entries.get(event.model)
+        if entry is not None and entry.state in _USABLE:
+            self._copies.lose(entry, Cause.COPY_LOST, now_s)
+            self._forget(entry, now_s)
+
+    def _runtime_reset(self, now_s: float) -> None:
+        self._room.recover_all()
+        for entry in self._copies:
+            self._copies.lose(entry, Cause.RUNTIME_RESET, now_s)
+            self._forget(entry, now_s)
+
+    def _dropped(self, event: Dropped, now_s: float) -> None:
+        entry = self._entries.get(event.model)
+        if entry is None:
+            return
+        if entry.again is not None or not (entry.unregistered or entry.state in _NOBODY_WAITS):
+            error = ModelNotFound(f"model {entry.model} was unregistered while it was being loaded")
+            self._settle(entry.model, Failure(error=error, at_s=now_s))
+        entry.again = entry.failure = None
+        if entry.state in _USABLE:
+            self._copies.unload(entry, Cause.UNREGISTERED, now_s)
+        elif entry.state in (_S.PULLING, _S.LOADING):
+            entry.unregistered = True
+        elif entry.state is _S.WAITING:
+            self._discard(entry, now_s)
+        elif entry.state is not _S.UNLOADING:
+            self._loads.take_out(entry)
+            self._remove(entry, Cause.UNREGISTERED, now_s)
+
+    def _discard(self, entry: CacheEntry, now_s: float) -> None:
+        """It was unregistered, and its files are there."""
+        self._commands.append(DiscardFiles(model=entry.model))
+        self._loads.take_out(entry)
+        self._remove(entry, Cause.UNREGISTERED, now_s)
+
+    def _remove(self, entry: CacheEntry, cause: Cause, now_s: float) -> None:
+        entry.move(cause, now_s)
+        self._failed.discard(entry)
+        self._forget(entry, now_s)
+
+    def _forget(self, entry: CacheEntry, now_s: float) -> None:
+        """A REMOVED entry goes; who asked for the model meanwhile gets a new one."""
+        assert entry.state is _S.REMOVED, f"{entry} is still there"
+        del self._entries[entry.model]
+        if entry.again is not None:
+            self._queue(entry.again, now_s)
+
+    # Small words.
+
+    def _settle(self, model: ModelId, failure: Failure | None = None) -> None:
+        self._commands.append(Settled(model=model, failure=failure))
+
+    def _entry(self, event: Pulled | Loaded | LoadFailed | Unloaded) -> CacheEntry:
+        """The entry that an answer to a command of ours is about."""
+        entry = self._entries.get(event.model)
+        if entry is None:
+            raise IllegalTransition(event.model, _S.REMOVED, type(event).__name__)
+        return entry
+
+    def check(self) -> None:
+        """What must hold between two events; see the parts for theirs."""
+        self._room.check()
+        self._copies.check()
+        self._loads.check()
+        self._failed.check()
+        parts = [*self._loads, *self._copies, *self._failed]
+        assert len(parts) == len(self._entries), "an entry is in no part, or in two"
+        assert all(self._entries[entry.model] is entry for entry in parts)
+        holding = (_S.LOADING, _S.SIZING, _S.ACTIVE, _S.UNLOADING)
+        held_bytes = sum(entry.worth.size_bytes for entry in parts if entry.state in holding)
+        assert self._room.used_bytes == held_bytes, f"{self.used_bytes} counted, {held_bytes} held"
+
+
+def _joined(first: LoadRequested, second: LoadRequested) -> LoadRequested:
+    """One request for both; the later one knows the type that is registered now."""
+    waiting = first.waiting or second.waiting
+    return replace(second, waiting=waiting, used_s=max(first.used_s, second.used_s))

@@ -1,0 +1,117 @@
+"""From settings to the edges that an instance is made of."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import grpc
+
+from adapter.domain.ids import ModelId
+from adapter.drivers.calls import open_channel
+from adapter.drivers.mlserver import mlserver_driver
+from adapter.drivers.model_runtime import ModelRuntimeDriver
+from adapter.drivers.open_inference import OpenInferenceDriver, RuntimeLimits
+from adapter.drivers.python_runtime import python_runtime_driver
+from adapter.drivers.runtime import RuntimeDriver
+from adapter.instance.provisioning import Layout, PassOn, Provisioner, PullAndArrange, PullOn
+from adapter.instance.settings import InstanceSettings
+from adapter.instance.spi import Predict, predicts_nothing
+from adapter.layout import mlserver, python_runtime
+from adapter.storage.arrange import Arranger
+from adapter.storage.destinations import model_folder_name
+from adapter.storage.disk import ModelRoot
+from adapter.storage.providers import the_providers
+from adapter.storage.puller import Puller
+from adapter.storage.s3 import S3Provider
+from adapter.storage.secrets import SecretFolder
+from adapter.storage.threads import in_thread
+
+_BUILT_IN = {
+    "python": (python_runtime_driver, python_runtime.plan),
+    "mlserver": (mlserver_driver, mlserver.plan),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """The runtime beside us, as the program deals with it."""
+
+    channel: grpc.aio.Channel
+    """Where it is told to load; whether it is connected says whether the runtime is there."""
+    driver: RuntimeDriver
+    predict: Predict
+    built_in: bool
+
+    def name_of(self, model: ModelId) -> str:
+        """The name under which it knows a model: a built-in server goes by its folder."""
+        return model_folder_name(model) if self.built_in else model
+
+
+@asynccontextmanager
+async def the_runtime(settings: InstanceSettings) -> AsyncIterator[Runtime]:
+    """The driver that the settings ask for, and its channel, for as long as the block lasts."""
+    async with open_channel(settings.management_address) as channel:
+        if settings.runtime == "model-runtime":
+            spi = ModelRuntimeDriver(channel)
+            yield Runtime(channel=channel, driver=spi, predict=spi.predicted_size_bytes, built_in=False)
+            return
+        make, _ = _BUILT_IN[settings.runtime]
+        driver: OpenInferenceDriver = make(channel, limits=_limits(settings), name=model_folder_name)
+        yield Runtime(channel=channel, driver=driver, predict=predicts_nothing, built_in=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """The model root of an instance, and who fills it."""
+
+    provisioner: Provisioner
+    root: ModelRoot | None
+    """None: nothing of ours is on the disk."""
+
+    async def purge(self) -> None:
+        """Delete every model's files: none is loaded."""
+        if self.root is not None:
+            await in_thread(self.root.purge)
+
+
+@asynccontextmanager
+async def the_files(settings: InstanceSettings) -> AsyncIterator[Files]:
+    """Who provides models, and the root that they lie in, swept of what an earlier process left half done."""
+    built_in = _BUILT_IN.get(settings.runtime)
+    if built_in is None and not settings.storage_config_dir.is_dir():
+        yield Files(provisioner=PassOn(), root=None)
+        return
+    root = ModelRoot(settings.model_root)
+    await in_thread(root.prepare)
+    s3 = S3Provider()
+    try:
+        await s3.warm_up()
+        providers = the_providers(
+            s3=s3, pvc_mounts=settings.pvc_mounts_dir, local_folder=settings.local_files_dir
+        )
+        puller = Puller(root=root, secrets=SecretFolder(settings.storage_config_dir), providers=providers)
+        if built_in is None:
+            yield Files(provisioner=PullOn(puller), root=root)
+            return
+        yield Files(provisioner=await _arranging(settings, root, puller, built_in[1]), root=root)
+    finally:
+        s3.close()
+
+
+async def _arranging(
+    settings: InstanceSettings, root: ModelRoot, puller: Puller, layout: Layout
+) -> Provisioner:
+    arranger = Arranger(root, settings.runtime)
+    await arranger.prepare()
+    return PullAndArrange(puller=puller, arranger=arranger, layout=layout)
+
+
+def _limits(settings: InstanceSettings) -> RuntimeLimits:
+    return RuntimeLimits(
+        capacity_bytes=settings.capacity_bytes,
+        loading_concurrency=settings.loading_concurrency,
+        loading_timeout_s=settings.loading_timeout_ms / 1e3,
+        default_model_bytes=settings.default_model_bytes,
+        model_concurrency_max=settings.model_concurrency_max,
+        version=settings.runtime_version,
+    )

@@ -1,0 +1,190 @@
+"""What starts in which order, and stops in the reverse (reference: ModelMesh core 7.1).
+
+Files are swept, the runtime is waited for until it is READY and so empty, the cache is made as big as the
+runtime says, and only then is the port opened. SIGTERM closes the port, lets calls in flight end, and gives
+up what is being loaded.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from adapter.aio.clock import Clock, LoopClock
+from adapter.cache.model_cache import ModelCache
+from adapter.domain.errors import InvalidRequest
+from adapter.domain.ids import InstanceId
+from adapter.domain.runtime import RuntimeStatus
+from adapter.instance.assembly import Files, Runtime, the_files, the_runtime
+from adapter.instance.loader import Loader
+from adapter.instance.models import Models
+from adapter.instance.request_path import RequestPath
+from adapter.instance.runtime_watch import RuntimeWatch
+from adapter.instance.settings import InstanceSettings
+from adapter.instance.spi import SpiService
+from adapter.registry.embedded import EmbeddedRegistry
+from adapter.registry.model_records import ModelRecords
+from adapter.servers.grpc_server import ServerOptions, serving
+from adapter.servers.inference import inference_handlers
+from adapter.servers.management import management_handlers
+from adapter.servers.model_runtime import model_runtime_handlers
+from adapter.servers.passthrough import passthrough_handlers
+from adapter.servers.runtime_channel import runtime_channel
+from adapter.wire.dataplane import DEFAULT_DATAPLANE, BadDataplaneConfig, DataplaneConfig
+
+log = logging.getLogger(__name__)
+
+
+class _Stopped(Exception):
+    """Ends a task group: what still runs in it is cancelled."""
+
+
+async def run_instance(settings: InstanceSettings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises an `AdapterError` when it cannot start."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    clock = LoopClock()
+    async with the_runtime(settings) as runtime, the_files(settings) as files:
+        serve = _serve_spi if settings.spi_only else _serve_mesh
+        async with serve(settings, runtime, files, clock):
+            await stop.wait()
+            log.info("stopping")
+
+
+@asynccontextmanager
+async def _serve_spi(
+    settings: InstanceSettings, runtime: Runtime, files: Files, clock: Clock
+) -> AsyncIterator[None]:
+    """Only `mmesh.ModelRuntime`, on localhost as a foreign mesh expects it."""
+    del clock
+    service = SpiService(
+        driver=runtime.driver,
+        provisioner=files.provisioner,
+        purge=files.purge,
+        size_multiplier=settings.size_multiplier,
+        default_model_bytes=settings.default_model_bytes,
+        predict=runtime.predict,
+    )
+    address = f"127.0.0.1:{settings.spi_port}"
+    async with serving(address, model_runtime_handlers(service), grace_s=settings.shutdown_timeout_ms / 1e3):
+        yield
+
+
+@asynccontextmanager
+async def _serve_mesh(
+    settings: InstanceSettings, runtime: Runtime, files: Files, clock: Clock
+) -> AsyncIterator[None]:
+    """Inference and management on one port, with the cache and the registry behind them."""
+    dataplane = _dataplane(settings)
+    await files.purge()
+    watch = RuntimeWatch(driver=runtime.driver, channel=runtime.channel, clock=clock)
+    async with AsyncExitStack() as stack:
+        registry = await stack.enter_async_context(EmbeddedRegistry.open(settings.registry_path))
+        records = ModelRecords(registry, f"{settings.kv_prefix}/{settings.service_name}/")
+        channel = await stack.enter_async_context(
+            runtime_channel(settings.serving_address, message_bytes_max=settings.message_bytes_max)
+        )
+        status = await watch.wait_ready(timeout_s=settings.runtime_start_s_max)
+        cache = _cache(settings, status)
+        owner = await stack.enter_async_context(_cancelled_at_the_end())
+        loader = Loader(
+            cache=cache,
+            provisioner=files.provisioner,
+            driver=runtime.driver,
+            clock=clock,
+            owner=owner,
+            load_timeout_s=status.loading_timeout_s,
+        )
+        models = Models(
+            instance=InstanceId(settings.instance_id),
+            records=records,
+            cache=cache,
+            loader=loader,
+            clock=clock,
+            watch=watch,
+        )
+        path = RequestPath(
+            models=models,
+            cache=cache,
+            loader=loader,
+            clock=clock,
+            dataplane=dataplane,
+            watch=watch,
+            runtime_name=runtime.name_of,
+        )
+        owner.create_task(loader.keep_time(), name="keep time")
+        owner.create_task(
+            watch.keep(on_reset=loader.runtime_reset, start_s_max=settings.runtime_start_s_max),
+            name="watch the runtime",
+        )
+        handlers = (
+            *management_handlers(models),
+            *inference_handlers(models, version=version("remesh")),
+            *passthrough_handlers(path, channel),
+        )
+        await stack.enter_async_context(
+            serving(
+                f"{settings.host}:{settings.grpc_port}",
+                handlers,
+                options=_options(settings),
+                grace_s=settings.shutdown_timeout_ms / 1e3,
+            )
+        )
+        log.info("instance is ready", extra={"instance": settings.instance_id, "location": settings.location})
+        yield
+
+
+@asynccontextmanager
+async def _cancelled_at_the_end() -> AsyncIterator[asyncio.TaskGroup]:
+    """A task group whose tasks are cancelled, rather than waited for, when the block is left."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+            raise _Stopped  # noqa: TRY301 - the group is to see it
+    except* _Stopped:
+        pass
+
+
+def _cache(settings: InstanceSettings, status: RuntimeStatus) -> ModelCache:
+    log.info("runtime is ready", extra={"capacity_bytes": status.capacity_bytes, "version": status.version})
+    return ModelCache(
+        capacity_bytes=status.capacity_bytes,
+        loading_slots=status.loading_concurrency,
+        default_size_bytes=status.default_model_bytes,
+        policy=settings.eviction,
+        failure_expiry_s=settings.load_failure_expiry_ms / 1e3,
+    )
+
+
+def _dataplane(settings: InstanceSettings) -> DataplaneConfig:
+    """The data plane's configuration. Raises `InvalidRequest` naming the variable."""
+    text, name = settings.dataplane_config, "MM_DATAPLANE_CONFIG"
+    if settings.dataplane_config_path is not None:
+        name = "MM_DATAPLANE_CONFIG_PATH"
+        text = _read(settings.dataplane_config_path, name)
+    if text is None:
+        return DEFAULT_DATAPLANE
+    try:
+        return DataplaneConfig.parse(text)
+    except BadDataplaneConfig as error:
+        raise InvalidRequest(f"{name}: {error}") from error
+
+
+def _read(path: Path, name: str) -> str:
+    try:
+        return path.read_text()
+    except OSError as error:
+        raise InvalidRequest(f"{name}: {path} cannot be read: {error.strerror}") from error
+
+
+def _options(settings: InstanceSettings) -> ServerOptions:
+    return ServerOptions(
+        message_bytes_max=settings.message_bytes_max,
+        headers_bytes_max=settings.headers_bytes_max,
+        connection_age_s_max=settings.connection_age_s_max,
+        connection_age_grace_s=settings.connection_age_grace_s,
+    )

@@ -1,0 +1,137 @@
+"""scikit-learn, and whatever else is pickled and has `predict` or `transform`.
+
+Outputs are the estimator's methods, by MLServer's names: `predict`, `predict_proba`, `transform`, and further
+`decision_function` and `predict_log_proba`. Only the first that there is comes unless others are asked for.
+
+The library's checks of what a request has passed already are switched off (`skip_parameter_validation`; and
+`assume_finite` for rows that are finite, since it is the library that must say what it thinks of others). Its
+configuration belongs to a thread, so each thread is set up before its first request.
+"""
+
+import threading
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import sklearn
+
+from runtimes.python_runtime.errors import Unsupported
+from runtimes.python_runtime.flavours.linear import shortcut_for
+from runtimes.python_runtime.flavours.model import ModelSource
+from runtimes.python_runtime.flavours.pickles import load_pickle
+from runtimes.python_runtime.flavours.tabular import INPUT_NAME, PREDICT, table_signature
+from runtimes.python_runtime.signature import Array, Arrays, Signature, TensorSpec, datatype_of, table
+from runtimes.python_runtime.tensors import as_text
+
+METHODS = ("predict", "transform", "predict_proba", "decision_function", "predict_log_proba")
+
+# A model that was fitted on named columns may be given plain rows; it is no news for every request.
+warnings.filterwarnings("ignore", message="X does not have valid feature names")
+
+_threads = threading.local()
+
+
+class SklearnModel:
+    """One estimator, or anything else that has its methods."""
+
+    __slots__ = ("_estimator", "_proven", "_shortcut", "signature")
+
+    def __init__(self, estimator: Any, signature: Signature) -> None:  # noqa: ANN401  any estimator
+        self._estimator = estimator
+        self._shortcut = shortcut_for(estimator)
+        self._proven = False
+        self.signature = signature
+
+    def run(self, inputs: Arrays, outputs: tuple[str, ...]) -> Mapping[str, Any]:
+        _set_up_thread()
+        rows = table(self.signature, inputs)
+        wanted = outputs or (self.signature.outputs[0].name,)
+        if rows.dtype.kind in "fiub" and np.isfinite(rows).all():
+            return {name: self._quick(self._method(name), rows) for name in wanted}
+        with sklearn.config_context(assume_finite=False):
+            text = as_text(INPUT_NAME, rows)
+            return {name: self._library(self._method(name), text) for name in wanted}
+
+    def _method(self, output: str) -> str:
+        """The first output may bear a declared name."""
+        return output if output in METHODS else first_method(self._estimator)
+
+    def _quick(self, method: str, rows: Array) -> Any:  # noqa: ANN401  what a method gives
+        if self._shortcut is None or method != PREDICT:
+            return self._library(method, rows)
+        if self._proven:
+            return self._shortcut(self._estimator, rows)
+        answer = self._library(method, rows)
+        if _same(answer, self._shortcut(self._estimator, rows)):
+            self._proven = True
+        else:
+            self._shortcut = None
+        return answer
+
+    def _library(self, method: str, rows: Array) -> Any:  # noqa: ANN401  what a method gives
+        return getattr(self._estimator, method)(rows)
+
+
+def load(source: ModelSource) -> SklearnModel:
+    """The model in a pickle or joblib file."""
+    estimator = load_pickle(source)
+    return SklearnModel(estimator, signature_of(estimator, source))
+
+
+def first_method(estimator: Any) -> str:  # noqa: ANN401  any estimator
+    """What a request gets that asks for no output by name; raises `Unsupported` if there is nothing to ask."""
+    method = next((method for method in METHODS if hasattr(estimator, method)), None)
+    if method is None:
+        raise Unsupported(f"a {type(estimator).__name__} is no model: it has none of {', '.join(METHODS)}")
+    return method
+
+
+def signature_of(estimator: Any, source: ModelSource) -> Signature:  # noqa: ANN401  any estimator
+    """What the estimator says of its columns and classes."""
+    first = first_method(estimator)
+    methods = [first, *(method for method in METHODS if method != first and hasattr(estimator, method))]
+    features = getattr(estimator, "n_features_in_", None)
+    # Without a number of columns it takes what only it knows, such as a list of texts.
+    names = getattr(estimator, "feature_names_in_", None)
+    return table_signature(
+        source.settings,
+        features=int(features) if features is not None else None,
+        outputs=[_output(estimator, method) for method in methods],
+        columns=() if names is None else tuple(map(str, names)),
+    )
+
+
+def _output(estimator: Any, method: str) -> TensorSpec:  # noqa: ANN401  any estimator
+    classes = getattr(estimator, "classes_", None)
+    datatype = "FP64"
+    if method == PREDICT and isinstance(classes, np.ndarray):
+        datatype = datatype_of(classes.dtype) or "FP64"
+    elif method == PREDICT and isinstance(getattr(estimator, "labels_", None), np.ndarray):
+        datatype = datatype_of(estimator.labels_.dtype) or "FP64"
+    return TensorSpec(name=method, datatype=datatype, shape=_shape(estimator, method, classes))
+
+
+def _shape(estimator: Any, method: str, classes: Any) -> tuple[int, ...]:  # noqa: ANN401  any estimator
+    if method == PREDICT:
+        several = getattr(estimator, "n_outputs_", 1) != 1
+        return (-1, int(estimator.n_outputs_)) if several else (-1,)
+    if isinstance(classes, np.ndarray) and method in ("predict_proba", "predict_log_proba"):
+        return (-1, len(classes))
+    if method == "decision_function" and isinstance(classes, np.ndarray) and len(classes) == BINARY:
+        return (-1,)
+    return (-1, -1)
+
+
+BINARY = 2
+"""Of two classes, the score of one says all."""
+
+
+def _set_up_thread() -> None:
+    if not hasattr(_threads, "is_set_up"):
+        sklearn.set_config(assume_finite=True, skip_parameter_validation=True)
+        _threads.is_set_up = True
+
+
+def _same(answer: Any, other: Array) -> bool:  # noqa: ANN401  what `predict` gave
+    return isinstance(answer, np.ndarray) and answer.dtype == other.dtype and np.array_equal(answer, other)

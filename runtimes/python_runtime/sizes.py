@@ -1,0 +1,76 @@
+"""How much memory a loaded model holds.
+
+Python objects are walked, from the model down: each distinct object counts what `sys.getsizeof` says of it, and
+what is shared between models (types, modules, functions, the names of attributes, numpy datatypes) counts
+nothing. An extension type that cannot be walked (a tree of scikit-learn) counts what it would give to a pickle.
+The walk is exact to the object, does not depend on what other threads do meanwhile, and takes some 20 us for a
+small model.
+
+Libraries that keep a model outside of Python are measured by what `malloc` has given out between the beginning
+and the end of the load; loads are one after the other. Requests that run meanwhile blur that figure, so it is
+held within bounds that the file's size suggests.
+
+Against the growth of the process (`python -m bench.density`; bytes a model, mean of 20,000 and 2,000): see
+`README.md`. What the allocators lose between objects makes the difference.
+"""
+
+import gc
+import sys
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+
+RECORD_BYTES = 600
+"""What the repository keeps of each model itself: name, record, an entry in two tables."""
+
+NATIVE_BYTES_MAX = 1024**2
+FILE_FACTOR_MAX = 64
+"""A native model holds at most so much, and so many times its file's size; the rest was somebody else's."""
+
+NAMES_MAX = 64
+"""A dictionary up to this size is taken for attributes, whose names are shared."""
+
+_SHARED = (type, ModuleType, FunctionType, BuiltinFunctionType, MethodType, np.dtype, bool, type(None))
+
+
+def held_bytes(root: object) -> int:
+    """What an object holds, with all that it alone leads to."""
+    seen: set[int] = set()
+    waiting: list[Any] = [root]
+    total = 0
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, _SHARED) or id(item) in seen:
+            continue
+        seen.add(id(item))
+        total += sys.getsizeof(item)
+        waiting.extend(_led_to(item))
+    return total
+
+
+def _led_to(item: Any) -> list[Any]:  # noqa: ANN401  anything
+    if isinstance(item, (str, bytes, int, float, np.generic)):
+        return []
+    if isinstance(item, np.ndarray):
+        elements = item.ravel().tolist() if item.dtype.kind == "O" else []
+        return elements if item.base is None else [*elements, item.base]
+    if isinstance(item, dict):
+        return list(item.values()) if len(item) <= NAMES_MAX else [*item.keys(), *item.values()]
+    referents = gc.get_referents(item)
+    if type(item).__getstate__ is not object.__getstate__ and not hasattr(item, "__dict__"):
+        referents.extend(_pickled_state(item))
+    return referents
+
+
+def _pickled_state(item: Any) -> list[Any]:  # noqa: ANN401  anything
+    try:
+        return [item.__getstate__()]
+    except Exception:  # noqa: BLE001  it is only a size
+        return []
+
+
+def native_bytes(*, grown_bytes: int | None, file_bytes: int) -> int:
+    """What a library holds outside of Python; `grown_bytes` None: the C library could not tell."""
+    ceiling = NATIVE_BYTES_MAX + FILE_FACTOR_MAX * file_bytes
+    return file_bytes if grown_bytes is None else min(max(grown_bytes, file_bytes), ceiling)

@@ -1,0 +1,54 @@
+"""`remesh demo`, as a person runs it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REMESH = Path(sys.executable).with_name("remesh")
+
+
+def children_of(pid: int) -> set[int]:
+    """All descendants, by their parents' ids in /proc."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        parents[int(stat.parent.name)] = int(fields[1])
+    found, more = set[int](), {pid}
+    while more:
+        more = {child for child, parent in parents.items() if parent in more} - found
+        found |= more
+    return found
+
+
+def test_the_demo_ends_with_predictions_equal_to_the_libraries() -> None:
+    said = subprocess.run(
+        [REMESH, "demo", "--exit", "--port", "0"], capture_output=True, text=True, timeout=110, check=False
+    )
+    assert said.returncode == 0, said.stdout + said.stderr
+    told = re.findall(r"says .*, as (\w+) itself does", said.stdout)
+    assert told == ["sklearn", "xgboost", "lightgbm", "onnx"]
+    assert said.stdout.count("pull") == len(told)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_the_demo_takes_everything_it_started_with_it(number: signal.Signals) -> None:
+    with subprocess.Popen(
+        [REMESH, "demo", "--port", "0"], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as demo:
+        assert demo.stdout is not None
+        for line in demo.stdout:
+            if "Ctrl-C ends everything" in line:
+                break
+        started = children_of(demo.pid)
+        assert len(started) >= 3, "a store, a runtime and an instance"
+        demo.send_signal(number)
+        demo.wait(timeout=30)
+    assert not {pid for pid in started if os.path.exists(f"/proc/{pid}")}  # noqa: PTH110 - a pid is no path
