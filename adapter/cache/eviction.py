@@ -8,7 +8,7 @@ first. With `lru` the priority is the time of the last use. Of equals the longes
 one that came first.
 
 A use costs O(1): it writes the new priority beside the model and leaves the heap alone. Since time goes
-forward a priority only rises, and what the heap knows is a lower bound; it is put right when it comes to the top.
+forward a priority only rises, and what the heap knows is a lower bound, put right when it comes to the top.
 """
 
 from dataclasses import dataclass

@@ -45,14 +45,14 @@ class ModelRuntimeDriver:
             return RuntimeStatus(
                 state=RuntimeState.STARTING, reason=f"{error.code().name}: {error.details()}"
             )
-        return _status(told)
+        return status_told(told)
 
     async def load(self, model: ModelId, info: ModelInfo, *, size_hint_bytes: int) -> LoadedModel:  # noqa: ARG002 - the protocol's
         """As the protocol has it; size 0 from the runtime means that it wants to be asked later."""
         request = spi.LoadModelRequest(
             modelId=model, modelType=info.type, modelPath=info.path, modelKey=info.key
         )
-        with our_words(f"loading {model}", lambda code, text: _refused(model, code, text)):
+        with our_words(f"loading {model}", lambda code, text: load_refused(model, code, text)):
             loaded = await self._stub.loadModel(request)
         return LoadedModel(
             size_bytes=loaded.sizeInBytes or None, concurrency_max=loaded.maxConcurrency or None
@@ -94,7 +94,8 @@ class ModelRuntimeDriver:
         return told.sizeInBytes or None
 
 
-def _status(told: spi.RuntimeStatusResponse) -> RuntimeStatus:
+def status_told(told: spi.RuntimeStatusResponse) -> RuntimeStatus:
+    """The answer in our terms; a figure left out has its default, a state that nobody knows is FAILING."""
     state = _STATES.get(told.status, RuntimeState.FAILING)
     unset = RuntimeStatus(state=state)
     return RuntimeStatus(
@@ -104,14 +105,17 @@ def _status(told: spi.RuntimeStatusResponse) -> RuntimeStatus:
         loading_timeout_s=told.modelLoadingTimeoutMs / 1000 or unset.loading_timeout_s,
         default_model_bytes=told.defaultModelSizeInBytes or unset.default_model_bytes,
         version=told.runtimeVersion,
-        methods={name: tuple(method.idInjectionPath) for name, method in told.methodInfos.items()},
+        methods={
+            name.lstrip("/"): tuple(method.idInjectionPath) for name, method in told.methodInfos.items()
+        },
         any_method=told.allowAnyMethod,
         limit_model_concurrency=told.limitModelConcurrency,
         reason="" if told.status in _STATES else f"the runtime's status {told.status} is unknown",
     )
 
 
-def _refused(model: ModelId, code: grpc.StatusCode, text: str) -> AdapterError | None:
+def load_refused(model: ModelId, code: grpc.StatusCode, text: str) -> AdapterError | None:
+    """What a failed load means; None: that the runtime is not there."""
     match code:
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return LoadTimedOut(f"the runtime gave up loading {model}: {text}")

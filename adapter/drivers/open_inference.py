@@ -3,6 +3,7 @@
 One class, and a `Dialect` for each runtime: what its codes mean and what it tells.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ METHODS: Mapping[str, tuple[int, ...]] = {
     # ModelMesh's adapters leave it out; a client that asks whether its model is ready must reach the model.
     "inference.GRPCInferenceService/ModelReady": (1,),
 }
+
+_WHOLE = re.compile(r"[0-9]{1,18}")
 
 SIZE_TRAILER = "model-size-bytes"
 """Trailing metadata of a load, where a runtime measures what it loaded."""
@@ -118,7 +121,7 @@ class OpenInferenceDriver:
         call = self._stub.RepositoryModelLoad(v2.RepositoryModelLoadRequest(model_name=self._name(model)))
         with our_words(f"loading {model}", meaning):
             await call
-            told = _told_size(await call.trailing_metadata())
+            told = told_size(await call.trailing_metadata())
         return LoadedModel(
             size_bytes=size_hint_bytes if told is None else told,
             concurrency_max=self._limits.model_concurrency_max or None,
@@ -150,6 +153,7 @@ class OpenInferenceDriver:
         return RuntimeStatus(state=RuntimeState.STARTING, reason=f"{self._dialect.server}: {reason}")
 
 
-def _told_size(trailers: grpc.aio.Metadata | None) -> int | None:
+def told_size(trailers: grpc.aio.Metadata | None) -> int | None:
+    """The size that a load's trailers tell, if they tell one."""
     told = trailers.get(SIZE_TRAILER) if trailers is not None else None
-    return int(told) if told is not None and str(told).isdecimal() else None
+    return int(told) if told is not None and _WHOLE.fullmatch(str(told)) else None

@@ -97,7 +97,7 @@ async def serving(
 
 def method_handler(
     behaviour: Callable[[Any, Context], Awaitable[Message]], request: type[Message]
-) -> grpc.RpcMethodHandler[Any, Any]:
+) -> "grpc.RpcMethodHandler[Any, Any]":
     """A unary method that takes a message of this type."""
     return grpc.unary_unary_rpc_method_handler(
         behaviour, request_deserializer=request.FromString, response_serializer=_serialized

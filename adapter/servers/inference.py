@@ -33,7 +33,7 @@ class OwnAnswers(Protocol):
         ...
 
     async def ready(self, ref: ModelRef) -> bool:
-        """Whether the model is loaded. Never loads it. Raises `ModelNotFound`."""
+        """Whether a call for the model would be answered. Never loads it. Raises `ModelNotFound`."""
         ...
 
     async def names(self, *, after: str, limit: int) -> Sequence[tuple[ModelId, ModelStatus]]:

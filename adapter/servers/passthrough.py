@@ -75,23 +75,27 @@ class CallPath(Protocol):
         ...
 
 
-class Passthrough(grpc.GenericRpcHandler):
-    """The handler of every method that no other handler knows."""
+def passthrough_handlers(
+    path: CallPath,
+    runtime: grpc.aio.Channel,
+    *,
+    unary_methods: Collection[str] = UNARY_METHODS,
+    clock: Clock | None = None,
+) -> tuple[grpc.GenericRpcHandler, ...]:
+    """The handler of every method that no handler before it knows; `runtime` is a `runtime_channel`."""
+    return (_Passthrough(path, runtime, frozenset(unary_methods), clock or LoopClock()),)
 
+
+class _Passthrough(grpc.GenericRpcHandler):
     def __init__(
-        self,
-        path: CallPath,
-        runtime: grpc.aio.Channel,
-        *,
-        unary_methods: Collection[str] = UNARY_METHODS,
-        clock: Clock | None = None,
+        self, path: CallPath, runtime: grpc.aio.Channel, unary_methods: frozenset[str], clock: Clock
     ) -> None:
         self._path = path
         self._runtime = runtime
         self._unary_methods = unary_methods
-        self._clock = clock or LoopClock()
+        self._clock = clock
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any]":
         method = handler_call_details.method.removeprefix("/")
         if method in self._unary_methods:
             # Not `unary_unary`: grpc leaves a client that half-closes without a message without an answer.
@@ -149,9 +153,8 @@ class Passthrough(grpc.GenericRpcHandler):
                 await self._path.copy_lost(call)
 
     async def _send_unary(self, method: str, context: Context, forward: Forward) -> Ending:
-        call: grpc.aio.UnaryUnaryCall[Any, bytes] = self._runtime.unary_unary(f"/{method}")(
-            forward.message, metadata=tuple(forward.metadata), timeout=context.time_remaining()
-        )
+        start: grpc.aio.UnaryUnaryMultiCallable[Any, bytes] = self._runtime.unary_unary(f"/{method}")
+        call = start(forward.message, metadata=tuple(forward.metadata), timeout=context.time_remaining())
         try:
             message = await call
         except grpc.aio.AioRpcError as error:
@@ -165,9 +168,8 @@ class Passthrough(grpc.GenericRpcHandler):
     async def _send_stream(
         self, method: str, context: Context, requests: Requests, forward: Forward
     ) -> Ending:
-        call: grpc.aio.StreamStreamCall[Any, Any] = self._runtime.stream_stream(f"/{method}")(
-            metadata=tuple(forward.metadata), timeout=context.time_remaining()
-        )
+        start: grpc.aio.StreamStreamMultiCallable[Any, Any] = self._runtime.stream_stream(f"/{method}")
+        call = start(metadata=tuple(forward.metadata), timeout=context.time_remaining())
         return await send_stream(call, forward.message, requests, context)
 
 

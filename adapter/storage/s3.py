@@ -14,7 +14,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
@@ -241,7 +241,9 @@ class S3Client:
         wanted: _Conditions = {} if whole else {"Range": f"bytes={transfer.at}-{transfer.end - 1}"}
         if transfer.source.etag:
             wanted["IfMatch"] = transfer.source.etag
-        with self._boto.get_object(Bucket=self._bucket, Key=transfer.source.key, **wanted)["Body"] as body:
+        answer = self._boto.get_object(Bucket=self._bucket, Key=transfer.source.key, **wanted)
+        # Not `with` the body itself: that gives out what is below it, which checks and translates nothing.
+        with closing(answer["Body"]) as body:
             try:
                 while chunk := body.read(CHUNK_BYTES):
                     transfer.stop.look()

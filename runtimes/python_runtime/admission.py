@@ -14,7 +14,6 @@ from typing import Protocol
 
 from runtimes.python_runtime.errors import OutOfTime, TooBusy
 
-
 WAIT_S_MAX = 3600.0
 """Nobody waits longer for a turn, even without a deadline of their own."""
 
@@ -93,7 +92,7 @@ class Admission:
             emptied = gate.emptied = gate.emptied or threading.Event()
         return emptied.wait(patience_s)
 
-    def _enter(self, model: str, *, alone: bool) -> threading.Lock | None:
+    def _enter(self, model: str, *, alone: bool) -> "threading.Lock | None":
         """Take a place; None if the request may run at once, else the lock that opens when it is its turn."""
         bounds = self._bounds
         with self._lock:
@@ -101,7 +100,8 @@ class Admission:
             admitted = gate.running + len(gate.waiting)
             if admitted >= bounds.admitted_max or self._total >= bounds.total_max:
                 raise TooBusy(
-                    f"{self._total} requests are here already, {admitted} of them for model {model}; try again later"
+                    f"{self._total} requests are here already, {admitted} of them for model {model}; "
+                    "try again later"
                 )
             self._gates[model] = gate
             self._total += 1

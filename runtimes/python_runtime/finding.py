@@ -24,7 +24,7 @@ NAME_BYTES_MAX = 255
 
 
 def folder_of(models_dir: str, name: str) -> str:
-    """The folder of the model of this name; raises `BadRequest` for a name that is no name of a folder there."""
+    """The folder of the model of this name; raises `BadRequest` for a name that leads elsewhere."""
     if not name:
         raise BadRequest("the request names no model")
     if name in (".", "..") or "/" in name or "\0" in name or len(name.encode()) > NAME_BYTES_MAX:
@@ -57,7 +57,7 @@ def _settings_of(folder: str) -> ModelSettings:
 
 
 def _is_folder(path: str) -> bool:
-    """Raises `FilesMissing`. (This module runs for each load, and pathlib would be a tenth of a small one.)"""
+    """Raises `FilesMissing`. This runs for each load, and pathlib alone would be a tenth of a small one."""
     try:
         return stat.S_ISDIR(os.stat(path).st_mode)  # noqa: PTH116
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -97,7 +97,8 @@ def _sniffed(path: str) -> Flavour:
         flavour = flavour_of_content(content_of(file.read(SNIFFED_BYTES)))
     if flavour is None:
         raise Unsupported(
-            f"neither the name nor the first bytes of {path} tell its format; say it by `implementation` in {FILE_NAME}"
+            f"neither the name nor the first bytes of {path} tell its format; "
+            f"say it by `implementation` in {FILE_NAME}"
         )
     return flavour
 

@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from adapter.stubs.inference.open_inference_pb2 import ModelInferRequest, ModelInferResponse, ModelMetadataResponse
+from adapter.stubs.inference.open_inference_pb2 import (
+    ModelInferRequest,
+    ModelInferResponse,
+    ModelMetadataResponse,
+)
 from runtimes.python_runtime.admission import Admission, Caller
 from runtimes.python_runtime.errors import BadRequest, ModelFailed, RuntimeFault
 from runtimes.python_runtime.repository import Loaded, Repository

@@ -165,9 +165,9 @@ def _told(flag: _Flag, given: str | None, environment: Mapping[str, str]) -> tup
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m runtimes.python_runtime",
-        description="A server of many small models (scikit-learn, XGBoost, LightGBM, ONNX, Python functions) over "
-        "the Open Inference Protocol. It starts empty: models come and go by the repository calls, each from the "
-        "folder of its name.",
+        description="A server of many small models (scikit-learn, XGBoost, LightGBM, ONNX, Python functions) "
+        "over the Open Inference Protocol. It starts empty: models come and go by the repository calls, each "
+        "from the folder of its name.",
         epilog="Try: POST /v2/repository/models/NAME/load, then GET /v2/models/NAME.",
     )
     for flag in _FLAGS:

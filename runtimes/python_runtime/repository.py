@@ -63,7 +63,7 @@ class Repository:
     """All models of this process."""
 
     def __init__(self, models_dir: str, *, admission: Admission) -> None:
-        self._models_dir = models_dir
+        self._models_dir = os.path.abspath(models_dir)  # noqa: PTH100  see `finding`
         self._admission = admission
         self._models: dict[str, Loaded] = {}
         self._names = KeyedLocks()
@@ -76,6 +76,11 @@ class Repository:
 
     def get(self, name: str) -> Loaded | None:
         return self._models.get(name)
+
+    def is_loaded(self, name: str, version: str = "") -> bool:
+        """Whether `require` would give it."""
+        loaded = self._models.get(name)
+        return loaded is not None and (not version or not loaded.version or version == loaded.version)
 
     def require(self, name: str, version: str = "") -> Loaded:
         """The loaded model; raises `NotLoaded`. A model without a version of its own has every version."""
@@ -112,7 +117,9 @@ class Repository:
             self._models[name] = loaded
         if before is not None:
             self._sweeper.unloaded(size_bytes=before.size_bytes, models_left=len(self._models))
-        log.debug("model loaded model=%s bytes=%d s=%.4f", name, loaded.size_bytes, time.monotonic() - started_s)
+        log.debug(
+            "model loaded model=%s bytes=%d s=%.4f", name, loaded.size_bytes, time.monotonic() - started_s
+        )
         return loaded
 
     def unload(self, name: str) -> None:
@@ -149,10 +156,7 @@ class Repository:
         flavour.import_library()  # before measuring: the first model does not pay for its library
         before = allocated_bytes() if flavour.native else None
         model = _translated(flavour, source)
-        if flavour.native:
-            size_bytes = _native_bytes(source.path, before)
-        else:
-            size_bytes = held_bytes(model)
+        size_bytes = _native_bytes(source.path, before) if flavour.native else held_bytes(model)
         return Loaded(source=source, flavour=flavour, model=model, size_bytes=size_bytes + RECORD_BYTES)
 
 

@@ -5,22 +5,21 @@ of one row without the model's share: 190-350 us; `grpc.aio` with the same threa
 Each request has a thread, and threads are only started when all others are busy.
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
-from typing import NoReturn
+from typing import Any, TypeVar
 
 import grpc
+from google.protobuf.message import Message
 
 from adapter.stubs.inference import open_inference_pb2 as pb
-from adapter.stubs.inference.open_inference_pb2_grpc import (
-    GRPCInferenceServiceServicer,
-    add_GRPCInferenceServiceServicer_to_server,
-)
 from runtimes.python_runtime.errors import RuntimeFault
 from runtimes.python_runtime.inference import Inference
 from runtimes.python_runtime.options import Options
 from runtimes.python_runtime.repository import Repository
 
+SERVICE = "inference.GRPCInferenceService"
 SERVER_NAME = "remesh-python-runtime"
 EXTENSIONS = ("model_repository", "binary_tensor_data")
 SIZE_KEY = "model-size-bytes"
@@ -29,78 +28,86 @@ SIZE_KEY = "model-size-bytes"
 RESERVED_THREADS = 16
 """Threads that requests to models never take, so that probes, loads and unloads always find one."""
 
+Q = TypeVar("Q", bound=Message)
+
 READY, UNAVAILABLE = "READY", "UNAVAILABLE"
 
 
-class Servicer(GRPCInferenceServiceServicer):
-    """Each method is called in a thread of the pool."""
+class Servicer:
+    """The methods, each called in a thread of the pool. What they raise becomes a status."""
 
     def __init__(self, repository: Repository, inference: Inference) -> None:
         self._repository = repository
         self._inference = inference
 
-    def ServerLive(self, request: pb.ServerLiveRequest, context: grpc.ServicerContext) -> pb.ServerLiveResponse:
+    def handlers(self) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
+        """By the names of the methods in the protocol."""
+        return {
+            "ServerLive": _handler(self._live, pb.ServerLiveRequest),
+            "ServerReady": _handler(self._ready, pb.ServerReadyRequest),
+            "ServerMetadata": _handler(self._server_metadata, pb.ServerMetadataRequest),
+            "ModelReady": _handler(self._model_ready, pb.ModelReadyRequest),
+            "ModelMetadata": _handler(self._model_metadata, pb.ModelMetadataRequest),
+            "ModelInfer": _handler(self._inference.infer, pb.ModelInferRequest),
+            "RepositoryIndex": _handler(self._index, pb.RepositoryIndexRequest),
+            "RepositoryModelLoad": _handler(self._load, pb.RepositoryModelLoadRequest),
+            "RepositoryModelUnload": _handler(self._unload, pb.RepositoryModelUnloadRequest),
+        }
+
+    def _live(self, _: pb.ServerLiveRequest, __: grpc.ServicerContext) -> pb.ServerLiveResponse:
         return pb.ServerLiveResponse(live=True)
 
-    def ServerReady(
-        self, request: pb.ServerReadyRequest, context: grpc.ServicerContext
-    ) -> pb.ServerReadyResponse:
+    def _ready(self, _: pb.ServerReadyRequest, __: grpc.ServicerContext) -> pb.ServerReadyResponse:
         return pb.ServerReadyResponse(ready=True)
 
-    def ModelReady(self, request: pb.ModelReadyRequest, context: grpc.ServicerContext) -> pb.ModelReadyResponse:
-        loaded = self._repository.get(request.name)
-        ready = loaded is not None and request.version in ("", loaded.version)
-        return pb.ModelReadyResponse(ready=ready)
-
-    def ServerMetadata(
-        self, request: pb.ServerMetadataRequest, context: grpc.ServicerContext
+    def _server_metadata(
+        self, _: pb.ServerMetadataRequest, __: grpc.ServicerContext
     ) -> pb.ServerMetadataResponse:
         return server_metadata()
 
-    def ModelMetadata(
-        self, request: pb.ModelMetadataRequest, context: grpc.ServicerContext
+    def _model_ready(self, request: pb.ModelReadyRequest, _: grpc.ServicerContext) -> pb.ModelReadyResponse:
+        return pb.ModelReadyResponse(ready=self._repository.is_loaded(request.name, request.version))
+
+    def _model_metadata(
+        self, request: pb.ModelMetadataRequest, _: grpc.ServicerContext
     ) -> pb.ModelMetadataResponse:
-        try:
-            return self._inference.metadata(request.name, request.version)
-        except RuntimeFault as fault:
-            _abort(context, fault)
+        return self._inference.metadata(request.name, request.version)
 
-    def ModelInfer(self, request: pb.ModelInferRequest, context: grpc.ServicerContext) -> pb.ModelInferResponse:
-        try:
-            return self._inference.infer(request, context)
-        except RuntimeFault as fault:
-            _abort(context, fault)
-
-    def RepositoryIndex(
-        self, request: pb.RepositoryIndexRequest, context: grpc.ServicerContext
+    def _index(
+        self, request: pb.RepositoryIndexRequest, _: grpc.ServicerContext
     ) -> pb.RepositoryIndexResponse:
         return index(self._repository, only_ready=request.ready)
 
-    def RepositoryModelLoad(
+    def _load(
         self, request: pb.RepositoryModelLoadRequest, context: grpc.ServicerContext
     ) -> pb.RepositoryModelLoadResponse:
-        name = request.model_name or request.repository_name
-        try:
-            loaded = self._repository.load(name, context)
-        except RuntimeFault as fault:
-            _abort(context, fault)
+        name = request.model_name or request.repository_name  # the two dialects, see the protocol's file
+        loaded = self._repository.load(name, context)
         context.set_trailing_metadata(((SIZE_KEY, str(loaded.size_bytes)),))
         return pb.RepositoryModelLoadResponse(model_name=name, isLoaded=True)
 
-    def RepositoryModelUnload(
-        self, request: pb.RepositoryModelUnloadRequest, context: grpc.ServicerContext
+    def _unload(
+        self, request: pb.RepositoryModelUnloadRequest, _: grpc.ServicerContext
     ) -> pb.RepositoryModelUnloadResponse:
         name = request.model_name or request.repository_name
-        try:
-            self._repository.unload(name)
-        except RuntimeFault as fault:
-            _abort(context, fault)
+        self._repository.unload(name)
         return pb.RepositoryModelUnloadResponse(model_name=name, isUnloaded=True)
 
 
-def _abort(context: grpc.ServicerContext, fault: RuntimeFault) -> NoReturn:
-    context.abort(fault.code, str(fault))
-    raise AssertionError("abort always raises")
+def _handler(
+    method: Callable[[Q, grpc.ServicerContext], Message], request_type: type[Q]
+) -> "grpc.RpcMethodHandler[Any, Any]":
+    def answer(request: Q, context: grpc.ServicerContext) -> Message:
+        try:
+            return method(request, context)
+        except RuntimeFault as fault:
+            context.abort(fault.code, str(fault))
+
+    return grpc.unary_unary_rpc_method_handler(
+        answer,
+        request_deserializer=request_type.FromString,
+        response_serializer=Message.SerializeToString,
+    )
 
 
 def server_metadata() -> pb.ServerMetadataResponse:
@@ -118,7 +125,9 @@ def index(repository: Repository, *, only_ready: bool) -> pb.RepositoryIndexResp
     return response
 
 
-def start_grpc(servicer: Servicer, options: Options, pool: ThreadPoolExecutor) -> tuple[grpc.Server, int | None]:
+def start_grpc(
+    servicer: Servicer, options: Options, pool: ThreadPoolExecutor
+) -> tuple[grpc.Server, int | None]:
     """Listen; the server and the TCP port that it got. Raises `RuntimeError` if an address cannot be had."""
     server = grpc.server(
         pool,
@@ -132,7 +141,9 @@ def start_grpc(servicer: Servicer, options: Options, pool: ThreadPoolExecutor) -
         ),
         maximum_concurrent_rpcs=options.requests_max + RESERVED_THREADS,
     )
-    add_GRPCInferenceServiceServicer_to_server(servicer, server)
+    handlers = servicer.handlers()
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+    server.add_registered_method_handlers(SERVICE, handlers)
     port = None
     if options.grpc_port is not None:
         port = server.add_insecure_port(f"{options.host}:{options.grpc_port}")

@@ -52,7 +52,7 @@ def read_settings(text: bytes) -> ModelSettings:
     except ValueError as error:
         raise Corrupt(f"{FILE_NAME} is not JSON: {error}") from error
     root = _Fields(document, "the file")
-    parameters = _Fields(root.object("parameters"), "parameters")
+    parameters = _Fields(root.fields("parameters"), "parameters")
     return ModelSettings(
         implementation=root.text("implementation"),
         uri=parameters.text("uri"),
@@ -61,7 +61,7 @@ def read_settings(text: bytes) -> ModelSettings:
         outputs=root.specs("outputs"),
         max_batch_size=int(root.number("max_batch_size")),
         max_batch_time_s=root.number("max_batch_time"),
-        extra=parameters.object("extra"),
+        extra=parameters.fields("extra"),
     )
 
 
@@ -84,7 +84,7 @@ class _Fields:
             return 0
         return self._of(int, name, value) if isinstance(value, int) else self._of(float, name, value)
 
-    def object(self, name: str) -> dict[str, Any]:
+    def fields(self, name: str) -> dict[str, Any]:
         value = self._fields.get(name)
         return {} if value is None else self._of(dict, name, value)
 

@@ -162,7 +162,11 @@ def _check_shape(spec: TensorSpec, array: Array) -> None:
         return
     raise BadRequest(
         f"the input {spec} came with the shape {list(shape)}"
-        + (f", which has {len(shape)} dimensions instead of {len(wanted)}" if len(shape) != len(wanted) else "")
+        + (
+            f", which has {len(shape)} dimensions instead of {len(wanted)}"
+            if len(shape) != len(wanted)
+            else ""
+        )
     )
 
 

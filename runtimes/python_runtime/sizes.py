@@ -1,17 +1,15 @@
 """How much memory a loaded model holds.
 
-Python objects are walked, from the model down: each distinct object counts what `sys.getsizeof` says of it, and
-what is shared between models (types, modules, functions, the names of attributes, numpy datatypes) counts
-nothing. An extension type that cannot be walked (a tree of scikit-learn) counts what it would give to a pickle.
-The walk is exact to the object, does not depend on what other threads do meanwhile, and takes some 20 us for a
-small model.
+Python objects are walked, from the model down: each distinct object counts what `sys.getsizeof` says of it,
+and what models share (types, modules, functions, the names of attributes, numpy datatypes) counts nothing. An
+extension type that cannot be walked (a tree of scikit-learn) counts what it would give to a pickle. The walk
+does not depend on what other threads do meanwhile, and takes some 20 us for a small model.
 
-Libraries that keep a model outside of Python are measured by what `malloc` has given out between the beginning
-and the end of the load; loads are one after the other. Requests that run meanwhile blur that figure, so it is
-held within bounds that the file's size suggests.
+Libraries that keep a model outside of Python are measured by what `malloc` has given out between the
+beginning and the end of the load; loads are one after the other. Requests that run meanwhile blur that
+figure, so it is held within bounds that the file's size suggests.
 
-Against the growth of the process (`python -m bench.density`; bytes a model, mean of 20,000 and 2,000): see
-`README.md`. What the allocators lose between objects makes the difference.
+`python -m bench.density` compares both with the growth of the process; `README.md` has the figures.
 """
 
 import gc
@@ -58,7 +56,7 @@ def _led_to(item: Any) -> list[Any]:  # noqa: ANN401  anything
     if isinstance(item, dict):
         return list(item.values()) if len(item) <= NAMES_MAX else [*item.keys(), *item.values()]
     referents = gc.get_referents(item)
-    if type(item).__getstate__ is not object.__getstate__ and not hasattr(item, "__dict__"):
+    if not hasattr(item, "__dict__") and "__getstate__" in vars(type(item)):
         referents.extend(_pickled_state(item))
     return referents
 

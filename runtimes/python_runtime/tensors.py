@@ -95,7 +95,8 @@ def _check_count(count: int, shape: tuple[int, ...], datatype: Datatype) -> None
     wanted = element_count(shape)
     if count != wanted:
         raise BadTensor(
-            f"{count} {datatype.name} elements in {datatype.contents}, and the shape {list(shape)} has {wanted}"
+            f"{count} {datatype.name} elements in {datatype.contents}, "
+            f"and the shape {list(shape)} has {wanted}"
         )
 
 
@@ -154,7 +155,7 @@ def _encoded(element: object) -> bytes:
 
 
 def as_text(name: str, array: Array) -> Array:
-    """BYTES elements as `str`, for libraries that want text; other arrays as they are. Raises `BadRequest`."""
+    """BYTES elements as `str`, for libraries that want text. Raises `BadRequest`."""
     if array.dtype.kind != "O":
         return array
     try:

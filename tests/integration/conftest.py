@@ -29,7 +29,7 @@ START_S_MAX = 60.0
 
 
 def tool(recipe: Recipe) -> Path:
-    """The program that a recipe built; without it the test is skipped, or fails where nothing may be missing."""
+    """The program that a recipe built; without it the test is skipped, or fails (see above)."""
     cache = cache_folder()
     if recipe.is_built(cache):
         return recipe.path(cache)
@@ -127,10 +127,14 @@ class MLServer:
     http_port: int
 
 
-@pytest.fixture
-def mlserver(tmp_path: Path) -> Iterator[Callable[[Path], MLServer]]:
-    """Starts a real MLServer over a models folder, as ModelMesh's controller sets it up (runtime adapter 5.1)."""
+StartMLServer = Callable[[Path], MLServer]
+
+
+@pytest.fixture(scope="module")
+def mlserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartMLServer]:
+    """Starts a real MLServer over a models folder, set up as ModelMesh does (runtime adapter 5.1)."""
     program = tool(mlserver_recipe.RECIPE)
+    logs = tmp_path_factory.mktemp("mlserver")
     with ExitStack() as stack:
 
         def start(models_folder: Path) -> MLServer:
@@ -143,12 +147,12 @@ def mlserver(tmp_path: Path) -> Iterator[Callable[[Path], MLServer]]:
                 "MLSERVER_HTTP_PORT": str(http_port),
                 "MLSERVER_METRICS_PORT": str(metrics_port),
                 "MLSERVER_LOAD_MODELS_AT_STARTUP": "false",
-                "MLSERVER_MODEL_NAME": "dummy-model-fixme",
+                "MLSERVER_MODEL_NAME": "no-model-at-start",
                 "MLSERVER_PARALLEL_WORKERS": "0",
             }
-            output = tmp_path / f"mlserver-{grpc_port}.log"
             command = [str(program), "start", str(models_folder)]
-            process = stack.enter_context(mesh.started(command, output=output, env=env))
+            running = mesh.started(command, output=logs / f"{grpc_port}.log", env=env)
+            process = stack.enter_context(running)
             wait_for_http(f"http://127.0.0.1:{http_port}/v2/health/ready", process)
             mesh.wait_until_serving(grpc_port, process)
             return MLServer(process=process, grpc_port=grpc_port, http_port=http_port)

@@ -1,5 +1,6 @@
 """A mesh of real processes on loopback, for the integration tests: instances, runtimes, clients."""
 
+import asyncio
 import json
 import os
 import signal
@@ -7,16 +8,24 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import grpc
 
 from adapter.peers.mesh_client import MeshClient
 
 START_S_MAX = 60.0
+
+StartedT = TypeVar("StartedT")
 
 
 def free_port() -> int:
@@ -147,8 +156,36 @@ def python_runtime(
         yield process, port
 
 
+@contextmanager
+def spi_only(folder: Path, *, runtime: str, **env: str) -> Iterator[tuple[Process, int]]:
+    """An instance that serves nothing but the SPI; the process and the SPI's port."""
+    (folder / "storage-config").mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    settings = {
+        "PORT": str(port),
+        "ADAPTER_PORT": str(port),
+        "CONTAINER_MEM_REQ_BYTES": str(6 * 2**30),
+        "ROOT_MODEL_DIR": str(folder / "models"),
+        "STORAGE_CONFIG_DIR": str(folder / "storage-config"),
+    }
+    command = [sys.executable, "-m", "adapter", "instance", "--spi-only", "--runtime", runtime]
+    with started(command, output=folder / "spi.log", env=settings | env) as process:
+        wait_until_serving(port, process)
+        yield process, port
+
+
 def storage_key(folder: Path, name: str, **fields: str) -> None:
     """Put a key into the instance's `storage-config`."""
     keys = folder / "storage-config"
     keys.mkdir(parents=True, exist_ok=True)
     (keys / name).write_text(json.dumps(fields))
+
+
+@asynccontextmanager
+async def beside(starting: AbstractContextManager[StartedT]) -> AsyncIterator[StartedT]:
+    """Start and stop it in a thread, so that servers of the test's own event loop go on answering."""
+    started_up = await asyncio.to_thread(starting.__enter__)
+    try:
+        yield started_up
+    finally:
+        await asyncio.to_thread(starting.__exit__, None, None, None)

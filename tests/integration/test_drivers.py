@@ -1,8 +1,10 @@
 """The drivers, each over its real runtime, against one contract."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -30,7 +32,7 @@ from adapter.stubs.mmesh import model_runtime_pb2 as spi
 from tests.contracts.runtime_driver import HINT_BYTES, IRIS, Flaw, RuntimeDriverContract
 from tests.fakes.model_runtime_server import ExampleRuntime, serving
 from tests.integration import examples, mesh
-from tests.integration.conftest import MLServer
+from tests.integration.conftest import StartMLServer
 
 LIMITS = RuntimeLimits(capacity_bytes=1 << 30, loading_concurrency=2)
 SKLEARN = "mlserver_sklearn.SKLearnModel"
@@ -45,7 +47,7 @@ async def ready_models(channel: grpc.aio.Channel) -> set[str]:
 class SpiSubject:
     """A server of ours that implements the SPI, as custom runtimes do."""
 
-    refusals: ClassVar = {Flaw.CORRUPT: (RuntimeFailed, "^INTERNAL: not a model$")}
+    refusals: ClassVar = {flaw: (RuntimeFailed, f"^INTERNAL: {flaw.value}$") for flaw in Flaw}
 
     def __init__(self, runtime: ExampleRuntime, channel: grpc.aio.Channel, stop: AsyncExitStack) -> None:
         self.driver = ModelRuntimeDriver(channel)
@@ -53,7 +55,7 @@ class SpiSubject:
         self._stop = stop
 
     def lay(self, model: ModelId, flaw: Flaw | None = None) -> ModelInfo:
-        path = "FAIL_not a model" if flaw is not None else "SIZE_5000_20_5"
+        path = "SIZE_5000_20_5" if flaw is None else f"FAIL_{flaw.value}"
         return ModelInfo(type="example", path=path, key="{}")
 
     async def held(self) -> set[str]:
@@ -128,43 +130,59 @@ async def test_a_server_without_the_spi_fails_and_says_so() -> None:
     assert "does not implement mmesh.ModelRuntime" in status.reason
 
 
-class RepositorySubject:
-    """A server of the model repository extension, over a folder that the test fills."""
+@dataclass(frozen=True, kw_only=True)
+class RepositoryServer:
+    """A running server of the model repository extension, over a folder that the test fills."""
 
-    def __init__(
-        self,
-        driver: OpenInferenceDriver,
-        channel: grpc.aio.Channel,
-        *,
-        folder: Path,
-        process: mesh.Process,
-        refusals: Mapping[Flaw, tuple[type[AdapterError], str]],
-    ) -> None:
-        self.driver = driver
-        self.refusals = refusals
-        self.folder = folder
-        self._channel = channel
-        self._process = process
+    process: mesh.Process
+    grpc_port: int
+    folder: Path
+
+
+@dataclass(kw_only=True)
+class RepositorySubject:
+    """A driver of such a server."""
+
+    driver: OpenInferenceDriver
+    channel: grpc.aio.Channel
+    server: RepositoryServer
+    foreign: str | None
+    """An implementation that this server does not know; None: none is named."""
+    refusals: Mapping[Flaw, tuple[type[AdapterError], str]]
 
     def lay(self, model: ModelId, flaw: Flaw | None = None) -> ModelInfo:
-        kind = "unheard-of" if flaw is Flaw.FOREIGN else "sklearn"
-        folder = self.folder / model
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = self.server.folder / model
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
         settings = {"name": model, "parameters": {"uri": str(folder / "model.joblib")}}
-        if kind == "sklearn":
-            settings["implementation"] = SKLEARN
+        implementation = self.foreign if flaw is Flaw.FOREIGN else SKLEARN
+        if implementation is not None:
+            settings["implementation"] = implementation
         (folder / "model-settings.json").write_text(json.dumps(settings))
         if flaw is not Flaw.MISSING:
             content = examples.dumped(examples.constant_model(1))
-            whole = flaw is not Flaw.CORRUPT
-            (folder / "model.joblib").write_bytes(content if whole else content[: len(content) // 2])
+            (folder / "model.joblib").write_bytes(content[: len(content) // 2 if flaw else None])
+        kind = "unheard-of" if flaw is Flaw.FOREIGN else "sklearn"
         return ModelInfo(type=kind, path=str(folder), key=json.dumps({"model_type": {"name": kind}}))
 
     async def held(self) -> set[str]:
-        return await ready_models(self._channel)
+        return await ready_models(self.channel)
 
     async def kill(self) -> None:
-        self._process.kill()
+        self.server.process.kill()
+
+
+class Standing:
+    """A server that stands for many tests, and is started anew after one that killed it."""
+
+    def __init__(self, start: Callable[[], RepositoryServer]) -> None:
+        self._start = start
+        self._server: RepositoryServer | None = None
+
+    def up(self) -> RepositoryServer:
+        if self._server is None or self._server.process.child.poll() is not None:
+            self._server = self._start()
+        return self._server
 
 
 class OpenInferenceContract(RuntimeDriverContract):
@@ -183,23 +201,33 @@ class OpenInferenceContract(RuntimeDriverContract):
             )
 
 
+@pytest.fixture(scope="module")
+def standing_mlserver(mlserver: StartMLServer, tmp_path_factory: pytest.TempPathFactory) -> Standing:
+    folder = tmp_path_factory.mktemp("mlserver-models")
+
+    def start() -> RepositoryServer:
+        server = mlserver(folder)
+        return RepositoryServer(process=server.process, grpc_port=server.grpc_port, folder=folder)
+
+    return Standing(start)
+
+
 class TestMLServerDriver(OpenInferenceContract):
     @pytest.fixture
-    async def subject(
-        self, mlserver: Callable[[Path], MLServer], tmp_path: Path
-    ) -> AsyncIterator[RepositorySubject]:
-        folder = tmp_path / "models"
-        server = mlserver(folder)
+    async def subject(self, standing_mlserver: Standing) -> AsyncIterator[RepositorySubject]:
+        server = standing_mlserver.up()
         async with open_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+            driver = mlserver_driver(channel, limits=LIMITS)
+            assert (await driver.status()).state is RuntimeState.READY
             yield RepositorySubject(
-                mlserver_driver(channel, limits=LIMITS),
-                channel,
-                folder=folder,
-                process=server.process,
+                driver=driver,
+                channel=channel,
+                server=server,
+                foreign=None,
                 refusals={
-                    Flaw.MISSING: (ObjectMissing, "does not find the files of iris: .*model.joblib"),
+                    Flaw.MISSING: (ObjectMissing, r"does not find the files of iris: .*model\.joblib"),
                     Flaw.CORRUPT: (ModelCorrupt, "cannot read iris"),
-                    Flaw.FOREIGN: (FormatUnsupported, "no implementation for iris, .*'unheard-of'"),
+                    Flaw.FOREIGN: (FormatUnsupported, r"no implementation for iris, .*'unheard-of'"),
                 },
             )
 
@@ -209,27 +237,43 @@ class TestMLServerDriver(OpenInferenceContract):
 
     async def test_a_library_that_it_lacks_is_named(self, subject: RepositorySubject) -> None:
         info = subject.lay(IRIS)
-        settings = subject.folder / IRIS / "model-settings.json"
+        settings = subject.server.folder / IRIS / "model-settings.json"
         settings.write_text(settings.read_text().replace(SKLEARN, "mlserver_xgboost.XGBoostModel"))
-        with pytest.raises(FormatUnsupported, match="lacks what iris needs: .*mlserver_xgboost"):
+        with pytest.raises(FormatUnsupported, match=r"lacks what iris needs: .*mlserver_xgboost"):
             await subject.driver.load(IRIS, info, size_hint_bytes=HINT_BYTES)
+
+
+@pytest.fixture(scope="module")
+def standing_python_runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+    folder = tmp_path_factory.mktemp("python-runtime")
+    with ExitStack() as stack:
+
+        def start() -> RepositoryServer:
+            running = mesh.python_runtime(folder, output=folder / "runtime.log")
+            process, port = stack.enter_context(running)
+            return RepositoryServer(process=process, grpc_port=port, folder=folder / "_python_models")
+
+        yield Standing(start)
 
 
 class TestPythonRuntimeDriver(OpenInferenceContract):
     @pytest.fixture
-    async def subject(self, tmp_path: Path) -> AsyncIterator[RepositorySubject]:
-        with mesh.python_runtime(tmp_path, output=tmp_path / "runtime.log") as (process, port):
-            async with open_channel(f"127.0.0.1:{port}") as channel:
-                yield RepositorySubject(
-                    python_runtime_driver(channel, limits=LIMITS),
-                    channel,
-                    folder=tmp_path / "_python_models",
-                    process=process,
-                    refusals={
-                        Flaw.MISSING: (ObjectMissing, "does not find the files of iris"),
-                        Flaw.CORRUPT: (ModelCorrupt, "cannot read iris"),
-                    },
-                )
+    async def subject(self, standing_python_runtime: Standing) -> AsyncIterator[RepositorySubject]:
+        server = standing_python_runtime.up()
+        async with open_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+            driver = python_runtime_driver(channel, limits=LIMITS)
+            assert (await driver.status()).state is RuntimeState.READY
+            yield RepositorySubject(
+                driver=driver,
+                channel=channel,
+                server=server,
+                foreign="mlserver_mllib.MLlibModel",
+                refusals={
+                    Flaw.MISSING: (ObjectMissing, "does not find the files of iris"),
+                    Flaw.CORRUPT: (ModelCorrupt, "cannot read iris"),
+                    Flaw.FOREIGN: (FormatUnsupported, "cannot run iris"),
+                },
+            )
 
     async def test_the_size_is_measured(self, subject: RepositorySubject) -> None:
         loaded = await subject.driver.load(IRIS, subject.lay(IRIS), size_hint_bytes=1)

@@ -186,14 +186,20 @@ async def test_cancelling_a_start_ends_what_was_started() -> None:
 async def test_children_end_with_us_even_if_we_are_killed(tmp_path: Path) -> None:
     port, told = free_port(), tmp_path / "pid"
     program = f"""
-        import asyncio, pathlib
-        from tests.integration.test_processes import a_server, a_supervisor
+        import asyncio, pathlib, sys
+        from adapter.aio.clock import LoopClock
+        from adapter.cluster.probes import port_accepts
+        from adapter.cluster.processes import ProcessSpec, Supervisor
 
         async def main():
-            async with a_supervisor() as supervisor:
-                process = await supervisor.start(a_server("web", {port}))
+            spec = ProcessSpec(
+                name="web",
+                command=(sys.executable, "-c", {SERVE!r}, "{port}"),
+                ready=lambda: port_accepts({port}),
+            )
+            async with asyncio.TaskGroup() as owner:
+                process = await Supervisor(owner=owner, clock=LoopClock()).start(spec)
                 pathlib.Path({str(told)!r}).write_text(str(process.pid))
-                await asyncio.sleep(600)
 
         asyncio.run(main())
     """

@@ -1,8 +1,9 @@
-"""Is this LightGBM model whole?
+"""Whether the text of a LightGBM model is whole.
 
-The library reads trees in parallel, and a tree that is cut off or garbled ends the *process* (4.7; the error is
-thrown where nobody can catch it). So the text is checked before the library sees it: all trees that the header
-announces are there, each with as many splits and leaves as it says, none pointing outside of itself.
+The library reads trees in parallel, and a tree that is cut off or garbled ends the *process* (seen with 4.7:
+the error is thrown where nobody can catch it). So the text is checked before the library sees it: all trees
+that the header announces are there, each has as many splits and leaves as it says, and none points outside
+of itself.
 """
 
 import re

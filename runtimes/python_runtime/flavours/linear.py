@@ -39,10 +39,8 @@ MATRIX = 2
 
 def _classes(estimator: Any, rows: Array) -> Array:  # noqa: ANN401  any estimator
     scores = rows @ estimator.coef_.T + estimator.intercept_
-    if scores.shape[1] == 1:
-        places = (scores.reshape(-1) > 0).astype(np.intp)
-    else:
-        places = scores.argmax(axis=1)
+    is_binary = scores.shape[1] == 1
+    places = (scores.reshape(-1) > 0).astype(np.intp) if is_binary else scores.argmax(axis=1)
     answer: Array = estimator.classes_.take(places, axis=0)
     return answer
 

@@ -34,6 +34,6 @@ class Model(Protocol):
     def run(self, inputs: Arrays, outputs: tuple[str, ...]) -> Mapping[str, Any]:
         """Answer a request that fits the signature; with no outputs named, the usual one.
 
-        What is wrong with the request raises `ValueError` or `TypeError`; everything else is the model's fault.
+        What is wrong with the request raises `ValueError` or `TypeError`; every other error is the model's.
         """
         ...

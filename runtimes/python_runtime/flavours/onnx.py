@@ -1,10 +1,10 @@
 """ONNX, by onnxruntime.
 
-What makes a session small (reference: components 8): it runs in the thread that asks, and so has no threads of
-its own; it allocates by the process's one allocator, without an arena; it keeps no memory patterns; and a small
-model is not optimised, since the optimised graph is kept beside what it was made from. Its inputs and outputs
-are the session's own, whatever the settings declare. Only tensors travel: where a classifier gives maps
-(`ZipMap`), they are left out.
+What makes a session small (reference: components 8): it runs in the thread that asks, and so has no threads
+of its own; it allocates by the process's one allocator, without an arena; it keeps no memory patterns; and
+a small model is not optimised, since the optimised graph is kept beside what it was made from. Inputs and
+outputs are the session's own, whatever the settings declare. Only tensors travel: where a classifier gives
+maps (`ZipMap`), they are left out.
 """
 
 from collections.abc import Mapping

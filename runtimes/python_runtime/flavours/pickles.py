@@ -1,12 +1,12 @@
 """Reading pickles and joblib files, fast.
 
-joblib's own reader is a pickle machine written in Python, because the bytes of each numpy array stand between
-the opcodes, right behind a small object that describes them. C's pickle machine can do the same work in a
-fifth of the time: it reads its input exactly up to the end of that description, so that the description, while
-it is built, can take the array's bytes off the input; what remains is to put the array in its place, and for
-that one opcode is handed to the machine between the bytes that stand in the file (`BINPERSID`: replace the
-object on the stack by what `persistent_load` makes of it). Compressed files, and arrays that are described in
-a way that we do not know, are left to joblib.
+joblib's own reader is a pickle machine written in Python, because the bytes of each numpy array stand
+between the opcodes, right behind a small object that describes them. C's pickle machine can do the same
+work in a fifth of the time. It reads its input exactly up to the end of such a description; so the
+description, while it is built, can take the array's bytes off the input. What remains is to put the array
+in its place, and for that one opcode is handed to the machine between the bytes that stand in the file:
+`BINPERSID`, which replaces the object on the stack by what `persistent_load` makes of it. Compressed files,
+and arrays that are described in a way that we do not know, are left to joblib.
 
 A pickle is code. Whoever can write a model can run code here; models are as trusted as the image.
 """
@@ -37,13 +37,17 @@ def load_pickle(source: ModelSource) -> Any:  # noqa: ANN401  a pickle holds any
     content = content_of(data)
     if content not in PICKLES:
         holds = f"; its first bytes are those of a model for {content}" if content else ""
-        raise (Unsupported if content else Corrupt)(f"{source.path} is neither a pickle nor a joblib file{holds}")
+        raise (Unsupported if content else Corrupt)(
+            f"{source.path} is neither a pickle nor a joblib file{holds}"
+        )
     try:
         if content == "pickle" and len(data) < SMALL_BYTES:
             return loads(data)
         return _by_joblib(source.path)
     except ModuleNotFoundError as error:
-        raise Unsupported(f"{source.path} needs the module {error.name}, which is not installed here") from error
+        raise Unsupported(
+            f"{source.path} needs the module {error.name}, which is not installed here"
+        ) from error
     except AttributeError as error:
         raise Unsupported(
             f"{source.path} was written with other versions of its libraries: {error}"

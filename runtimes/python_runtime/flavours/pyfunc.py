@@ -5,13 +5,13 @@ lies in the model's folder; or the folder has a `model.py` with `predict`.
 
 A function is called as `function(inputs)`. A class is made as `Class(folder, **extra)`, where `folder` is a
 `pathlib.Path` and `extra` is `parameters.extra` of the settings, and then its `predict(inputs)` is called.
-`model.py` may have `load(folder)`, called once; what it returns, if it has a `predict`, is asked from then on,
-otherwise the module's own `predict` is.
+`model.py` may have `load(folder)`, which is called once; if what it returns has a `predict`, that is asked
+from then on, otherwise the module's own.
 
-`inputs` maps each input's name to a numpy array (BYTES: an object array of `bytes`). The answer is an array, or
-a mapping of output names to arrays. Several threads call at once. `ValueError` and `TypeError` tell the caller
-that the request is wrong; every other error is the model's. A module imports its neighbours relatively (`from .
-import neighbour`), so that the modules of two models are never mixed up.
+`inputs` maps each input's name to a numpy array (BYTES: an object array of `bytes`). The answer is an array,
+or a mapping of output names to arrays. Several threads call at once. `ValueError` and `TypeError` tell the
+caller that the request is wrong; every other error is the model's. A module imports its neighbours relatively
+(`from . import neighbour`), so that the modules of two models are never mixed up.
 """
 
 import sys
@@ -104,9 +104,12 @@ def _import(package: str, folder: Path, name: str) -> ModuleType:
 def _made(module: ModuleType, name: str, folder: Path, source: ModelSource) -> Callable[[Arrays], Any]:
     target = getattr(module, name, None)
     if not callable(target):
-        raise FilesMissing(f"the module {source.settings.implementation} names has no function or class {name}")
+        raise FilesMissing(
+            f"the module {source.settings.implementation} names has no function or class {name}"
+        )
     if not isinstance(target, type):
-        return target
+        function: Callable[[Arrays], Any] = target
+        return function
     return _predict_of(_called(lambda: target(folder, **source.settings.extra), name), name)
 
 
@@ -124,10 +127,10 @@ def _called(make: Callable[[], object], name: str) -> object:
 
 
 def _predict_of(owner: object, name: str) -> Callable[[Arrays], Any]:
-    predict = getattr(owner, "predict", None)
+    predict: Callable[[Arrays], Any] | None = getattr(owner, "predict", None)
     if not callable(predict):
         raise FilesMissing(f"{name} has no predict(inputs)")
-    return predict  # type: ignore[no-any-return]  # whatever is callable
+    return predict
 
 
 def _forget(package: str) -> None:

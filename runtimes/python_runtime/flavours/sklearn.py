@@ -80,7 +80,7 @@ def load(source: ModelSource) -> SklearnModel:
 
 
 def first_method(estimator: Any) -> str:  # noqa: ANN401  any estimator
-    """What a request gets that asks for no output by name; raises `Unsupported` if there is nothing to ask."""
+    """What a request gets that names no output; raises `Unsupported` if there is nothing to ask."""
     method = next((method for method in METHODS if hasattr(estimator, method)), None)
     if method is None:
         raise Unsupported(f"a {type(estimator).__name__} is no model: it has none of {', '.join(METHODS)}")

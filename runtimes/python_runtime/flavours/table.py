@@ -148,8 +148,8 @@ def flavour_of_implementation(implementation: str) -> Flavour | None:
     family = implementation.partition(".")[0]
     if family == "python_runtime" or family.startswith(("mlserver_", "mlserver-")) or family == "mlserver":
         raise Unsupported(
-            f"the implementation {implementation} is not offered here; there are {', '.join(_BY_IMPLEMENTATION)}, "
-            "and Python functions as `module.function`"
+            f"the implementation {implementation} is not offered here; there are "
+            f"{', '.join(_BY_IMPLEMENTATION)}, and Python functions as `module.function`"
         )
     return FLAVOURS["pyfunc"]
 

@@ -76,7 +76,9 @@ def _classifier(data: bytearray, source: ModelSource) -> Model:
 def _signature_of(booster: xgboost.Booster, source: ModelSource) -> Signature:
     learner = json.loads(booster.save_config())["learner"]
     width = max(int(learner["learner_model_param"][name]) for name in ("num_target", "num_class"))
-    labels = learner["objective"]["name"] == "multi:softmax"  # the one that answers with a class, not with scores
+    labels = (
+        learner["objective"]["name"] == "multi:softmax"
+    )  # the one that answers with a class, not with scores
     return table_signature(
         source.settings,
         features=booster.num_features(),

@@ -1,0 +1,213 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from adapter.aio.clock import LoopClock
+from adapter.cache.entry import EntryState
+from adapter.cache.model_cache import ModelCache
+from adapter.domain.errors import LoadTimedOut, ModelCorrupt, ObjectMissing, RuntimeFailed, RuntimeUnavailable
+from adapter.domain.ids import ModelId
+from adapter.domain.records import ModelInfo
+from adapter.instance.loader import UNLOAD_TRIES_MAX, Loader, LoadTimings
+from tests.fakes.provisioner import FakeProvisioner
+from tests.fakes.runtime import FakeRuntime
+
+IRIS, MNIST = ModelId("iris"), ModelId("mnist")
+INFO = ModelInfo(type="sklearn", path="x")
+
+
+class Bench:
+    """A loader over fakes, and what they know."""
+
+    def __init__(self, owner: asyncio.TaskGroup, *, capacity_bytes: int) -> None:
+        self.runtime = FakeRuntime(capacity_bytes=capacity_bytes)
+        self.disk = FakeProvisioner()
+        self.clock = LoopClock()
+        self.cache = ModelCache(capacity_bytes=capacity_bytes, loading_slots=2, default_size_bytes=1000)
+        self.loader = Loader(
+            cache=self.cache,
+            provisioner=self.disk,
+            driver=self.runtime,
+            clock=self.clock,
+            owner=owner,
+            load_timeout_s=30.0,
+        )
+
+    async def load(self, model: ModelId) -> LoadTimings:
+        return await self.loader.load(model, INFO, used_s=self.clock.now_s())
+
+    def use(self, model: ModelId) -> None:
+        """One request, begun and ended."""
+        assert self.cache.acquire(model, self.clock.now_s())
+        self.loader.carry_out(self.cache.release(model, self.clock.now_s()))
+
+
+@asynccontextmanager
+async def a_bench(*, capacity_bytes: int = 100_000) -> AsyncIterator[Bench]:
+    async with asyncio.TaskGroup() as owner:
+        bench = Bench(owner, capacity_bytes=capacity_bytes)
+        ticking = owner.create_task(bench.loader.keep_time())
+        yield bench
+        ticking.cancel()
+    bench.cache.check()
+
+
+async def test_a_load_is_a_pull_and_then_a_load() -> None:
+    async with a_bench() as bench:
+        bench.disk.pull_s, bench.runtime.load_s = 3.0, 2.0
+        spent = await bench.load(IRIS)
+        assert (spent.pull_s, spent.load_s) == pytest.approx((3.0, 2.0))
+        assert list(bench.runtime.held) == [IRIS]
+
+
+async def test_what_a_caller_waited_beyond_pull_and_load_is_queueing() -> None:
+    spent = LoadTimings(pull_s=0.5, load_s=0.25).as_ms(waited_s=1.0)
+    assert spent == pytest.approx({"queue": 250.0, "pull": 500.0, "load": 250.0})
+
+
+async def test_many_callers_share_one_load() -> None:
+    async with a_bench() as bench:
+        bench.disk.pull_s = 1.0
+        await asyncio.gather(*(bench.load(IRIS) for _ in range(50)))
+        assert (bench.disk.pulls[IRIS], bench.runtime.loads[IRIS]) == (1, 1)
+
+
+async def test_a_caller_that_leaves_does_not_end_the_load_of_the_others() -> None:
+    async with a_bench() as bench, asyncio.TaskGroup() as callers:
+        bench.disk.pull_s = 1.0
+        hasty = callers.create_task(bench.load(IRIS))
+        patient = callers.create_task(bench.load(IRIS))
+        await asyncio.sleep(0.5)
+        hasty.cancel()
+        assert await patient
+
+
+@pytest.mark.parametrize("broken", ["pull", "load"])
+async def test_a_failed_load_leaves_nothing_and_is_told_to_each_waiter(broken: str) -> None:
+    async with a_bench() as bench:
+        bench.disk.pull_s = 1.0
+        failures = bench.disk.failures if broken == "pull" else bench.runtime.load_failures
+        failures[IRIS] = ObjectMissing("nothing at s3://models/x")
+        errors = await asyncio.gather(*(bench.load(IRIS) for _ in range(3)), return_exceptions=True)
+        assert [str(error) for error in errors] == ["nothing at s3://models/x"] * 3
+        assert len({id(error) for error in errors}) == 3, "each has an error of its own"
+    assert (bench.disk.on_disk, bench.runtime.held) == ({}, {})
+
+
+async def test_a_failure_is_remembered_and_then_tried_again() -> None:
+    async with a_bench() as bench:
+        bench.runtime.load_failures[IRIS] = ModelCorrupt("unreadable")
+        for _ in range(3):
+            with pytest.raises(ModelCorrupt):
+                await bench.load(IRIS)
+        assert bench.disk.pulls[IRIS] == 1
+        bench.runtime.load_failures.clear()
+        await asyncio.sleep(901)
+        await bench.load(IRIS)
+        assert bench.disk.pulls[IRIS] == 2
+
+
+async def test_a_load_that_takes_too_long_is_given_up_and_unloaded() -> None:
+    async with a_bench() as bench:
+        bench.runtime.load_s = 60.0
+        with pytest.raises(LoadTimedOut, match="within 30 s"):
+            await bench.load(IRIS)
+    assert (bench.disk.on_disk, bench.runtime.held) == ({}, {})
+
+
+async def test_an_unexpected_error_ends_only_its_own_load() -> None:
+    async with a_bench() as bench:
+        bench.disk.sizes = {MNIST: 10}
+
+        async def breaks(model: ModelId, info: ModelInfo) -> None:
+            raise ZeroDivisionError
+
+        provide, bench.disk.provide = bench.disk.provide, breaks  # type: ignore[method-assign,assignment]
+        with pytest.raises(RuntimeFailed, match="ZeroDivisionError"):
+            await bench.load(IRIS)
+        bench.disk.provide = provide  # type: ignore[method-assign]
+        await bench.load(MNIST)
+
+
+async def test_room_is_made_from_what_is_not_used() -> None:
+    async with a_bench(capacity_bytes=3_000) as bench:
+        for name in ("a", "b", "c"):
+            bench.disk.sizes[ModelId(name)] = 1_500
+            bench.runtime.sizes[ModelId(name)] = 1_500
+            await bench.load(ModelId(name))
+            bench.use(ModelId(name))
+        assert bench.runtime.held_bytes_most <= 3_000
+        assert ModelId("c") in bench.runtime.held
+    assert set(bench.disk.on_disk) == set(bench.runtime.held), "what is unloaded leaves the disk"
+
+
+async def test_an_unload_is_tried_until_the_runtime_has_let_go() -> None:
+    async with a_bench() as bench:
+        await bench.load(IRIS)
+        bench.use(IRIS)
+        bench.runtime.unload_failures[IRIS] = RuntimeFailed("busy")
+        bench.loader.drop(IRIS)
+        await asyncio.sleep(2)
+        assert IRIS in bench.runtime.held
+        bench.runtime.unload_failures.clear()
+    assert bench.runtime.held == {}
+    assert bench.cache.state(IRIS) is None
+
+
+async def test_an_unload_that_never_succeeds_is_given_up_and_its_memory_stays_counted() -> None:
+    async with a_bench() as bench:
+        await bench.load(IRIS)
+        bench.use(IRIS)
+        bench.runtime.unload_failures[IRIS] = RuntimeFailed("busy")
+        bench.loader.drop(IRIS)
+        await asyncio.sleep(UNLOAD_TRIES_MAX * (UNLOAD_TRIES_MAX + 1))
+        assert bench.cache.state(IRIS) is None
+        assert bench.cache.stranded_bytes > 0
+
+
+async def test_a_copy_that_the_runtime_lost_is_loaded_again() -> None:
+    async with a_bench() as bench:
+        await bench.load(IRIS)
+        bench.use(IRIS)
+        bench.runtime.restart()
+        bench.loader.copy_lost(IRIS)
+        assert bench.cache.state(IRIS) is None
+        await bench.load(IRIS)
+        assert (bench.runtime.loads[IRIS], bench.disk.pulls[IRIS]) == (2, 2)
+
+
+async def test_a_new_runtime_holds_nothing_and_nothing_stays_on_disk() -> None:
+    async with a_bench() as bench:
+        for model in (IRIS, MNIST):
+            await bench.load(model)
+            bench.use(model)
+        bench.runtime.restart()
+        bench.loader.runtime_reset(await bench.runtime.status())
+        assert bench.cache.used_bytes == 0
+    assert bench.disk.on_disk == {}
+
+
+async def test_an_unload_under_way_is_given_up_when_the_runtime_is_a_new_one() -> None:
+    async with a_bench() as bench:
+        await bench.load(IRIS)
+        bench.use(IRIS)
+        bench.runtime.unload_s = 5.0
+        bench.loader.drop(IRIS)
+        await asyncio.sleep(1)
+        assert bench.cache.state(IRIS) is EntryState.UNLOADING
+        bench.runtime.restart()
+        bench.loader.runtime_reset(await bench.runtime.status())
+        await bench.load(IRIS)
+        await asyncio.sleep(10)
+        assert IRIS in bench.runtime.held, "the old unload must not reach the new copy"
+
+
+async def test_a_load_during_a_restart_says_that_the_runtime_is_not_there() -> None:
+    async with a_bench() as bench:
+        bench.runtime.up = False
+        with pytest.raises(RuntimeUnavailable):
+            await bench.load(IRIS)
+        bench.runtime.restart()
+        await bench.load(IRIS)
