@@ -25,6 +25,7 @@ class Example:
 
     name: str
     format: str
+    library: str
     path: str
     content: bytes
     rows: npt.NDArray[np.floating]
@@ -47,6 +48,7 @@ def sklearn_digits() -> Example:
     return Example(
         name="digits-sklearn",
         format="sklearn",
+        library="scikit-learn",
         path="sklearn/mnist-svm.joblib",
         content=content.getvalue(),
         rows=spread(pixels),
@@ -66,6 +68,7 @@ def xgboost_cancer() -> Example:
     return Example(
         name="cancer-xgboost",
         format="xgboost",
+        library="XGBoost",
         path="xgboost/breast-cancer.json",
         content=bytes(model.save_raw("json")),
         rows=rows,
@@ -84,6 +87,7 @@ def lightgbm_wine() -> Example:
     return Example(
         name="wine-lightgbm",
         format="lightgbm",
+        library="LightGBM",
         path="lightgbm/wine.bst",
         content=model.model_to_string().encode(),
         rows=spread(wines),
@@ -106,6 +110,7 @@ def onnx_iris() -> Example:
     return Example(
         name="iris-onnx",
         format="onnx",
+        library="onnxruntime",
         path="onnx/iris.onnx",
         content=content,
         rows=rows,

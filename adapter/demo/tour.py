@@ -75,7 +75,8 @@ async def _walk(tour: Tour, supervisor: Supervisor, folder: Path) -> None:
         instance_process(tour.environ, folder=folder, port=port, runtime_port=runtime_port)
     )
     address = f"127.0.0.1:{port}"
-    console.print(f"A runtime and an instance are up; the mesh answers on [bold]{address}[/].\n")
+    console.print(f"A runtime and an instance are up; the mesh answers on [bold]{address}[/].")
+    console.print("Each model is asked twice; a format's first load also imports its library.\n")
     async with MeshClient.connect(address) as mesh:
         for example in trained:
             await _show(console, mesh, example)
@@ -106,7 +107,7 @@ async def _show(console: Console, mesh: MeshClient, example: Example) -> None:
     request = request_for(example)
     cold = await ask(mesh, example, request)
     warm = await ask(mesh, example, request)
-    console.print(f"[bold]{example.name}[/] says {_short(cold)}, as {example.format} itself does")
+    console.print(f"[bold]{example.name}[/] says {_short(cold)}, as {example.library} itself does")
     steps = "  ".join(f"{step} {ms:.1f}" for step, ms in cold.timings_ms.items())
     console.print(f"  cold {cold.took_ms:6.1f} ms   {steps}")
     console.print(f"  warm {warm.took_ms:6.1f} ms\n")

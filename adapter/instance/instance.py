@@ -31,7 +31,7 @@ from adapter.servers.grpc_server import ServerOptions, serving
 from adapter.servers.inference import inference_handlers
 from adapter.servers.management import management_handlers
 from adapter.servers.model_runtime import model_runtime_handlers
-from adapter.servers.passthrough import Passthrough
+from adapter.servers.passthrough import passthrough_handlers
 from adapter.servers.runtime_channel import runtime_channel
 from adapter.wire.dataplane import DEFAULT_DATAPLANE, BadDataplaneConfig, DataplaneConfig
 
@@ -124,7 +124,7 @@ async def _serve_mesh(
         handlers = (
             *management_handlers(models),
             *inference_handlers(models, version=version("remesh")),
-            Passthrough(path, channel),
+            *passthrough_handlers(path, channel),
         )
         await stack.enter_async_context(
             serving(

@@ -71,6 +71,11 @@ class _Flight:
     provisioned: Provisioned | None = None
     waiting: list[asyncio.Future[LoadTimings]] = field(default_factory=list)
 
+    @property
+    def still_waiting(self) -> list[asyncio.Future[LoadTimings]]:
+        """Those whose callers have not left."""
+        return [landing for landing in self.waiting if not landing.done()]
+
 
 class Loader:
     """The hands of one `ModelCache`."""
@@ -294,12 +299,18 @@ class Loader:
 
     def _settle(self, model: ModelId, failure: Failure | None) -> None:
         flight = self._flights.pop(model, None)
-        for landing in flight.waiting if flight else ():
-            if landing.done():  # its caller has left
-                continue
-            if failure is None:
-                assert flight is not None
+        if flight is None:
+            return
+        if failure is None:
+            for landing in flight.still_waiting:
                 landing.set_result(flight.timings)
-            else:
+            return
+        error = failure.error
+
+        async def fail(_: ModelId) -> None:
+            for landing in flight.still_waiting:
                 # Each waiter gets an error of its own: a raised one gathers the trace of whoever raises it.
-                landing.set_exception(type(failure.error)(*failure.error.args))
+                landing.set_exception(type(error)(*error.args))
+
+        # In its turn, so that whoever hears of a failure finds its files gone.
+        self._spawn("fail", model, fail)

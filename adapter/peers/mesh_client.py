@@ -12,12 +12,9 @@ from adapter.domain.ids import ModelId
 from adapter.domain.records import ModelInfo
 from adapter.domain.status import ModelStatus
 from adapter.stubs.inference import open_inference_pb2 as v2
-from adapter.stubs.inference.open_inference_pb2_grpc import (
-    GRPCInferenceServiceAsyncStub,
-    GRPCInferenceServiceStub,
-)
+from adapter.stubs.inference.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from adapter.stubs.mmesh import model_mesh_pb2 as mm
-from adapter.stubs.mmesh.model_mesh_pb2_grpc import ModelMeshAsyncStub, ModelMeshStub
+from adapter.stubs.mmesh.model_mesh_pb2_grpc import ModelMeshStub
 
 MESSAGE_BYTES_MAX = 256 * 1024 * 1024
 """The mesh has its own, smaller limit; the client's must not be the one that is met first."""
@@ -52,9 +49,8 @@ class MeshClient:
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._channel = channel
-        # The generated stubs serve both kinds of channel; the types tell them apart.
-        self._mesh: ModelMeshAsyncStub = ModelMeshStub(channel)
-        self._inference: GRPCInferenceServiceAsyncStub = GRPCInferenceServiceStub(channel)
+        self._mesh = ModelMeshStub(channel)
+        self._inference = GRPCInferenceServiceStub(channel)
 
     @classmethod
     @asynccontextmanager

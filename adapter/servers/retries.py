@@ -19,7 +19,7 @@ RECONNECTS_MAX = 1
 _TRITON_UNKNOWN = re.compile(
     r"Request for unknown model.*(is not found|has no available versions)", re.DOTALL
 )
-_MLSERVER_UNKNOWN = re.compile(r"Model .* not found", re.DOTALL)
+_MLSERVER_UNKNOWN = re.compile(r"Model [^:]+ not found\.?")
 
 
 class Again(Enum):
@@ -41,7 +41,7 @@ def is_unknown_model(code: Code, text: str) -> bool:
         case Code.UNAVAILABLE:
             return _TRITON_UNKNOWN.search(text) is not None
         case Code.INVALID_ARGUMENT:
-            return _MLSERVER_UNKNOWN.search(text) is not None
+            return _MLSERVER_UNKNOWN.fullmatch(text) is not None
         case _:
             return False
 

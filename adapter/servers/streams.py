@@ -19,7 +19,10 @@ RuntimeCall = grpc.aio.StreamStreamCall[Any, Any]
 
 
 async def next_message(context: Context) -> bytes | None:
-    """The client's next message; None once it has half-closed."""
+    """The client's next message; None once it has half-closed.
+
+    A client that cancels looks the same, until grpc cancels the call a moment later.
+    """
     message = await context.read()
     return message if isinstance(message, bytes) else None
 

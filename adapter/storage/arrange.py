@@ -48,8 +48,8 @@ class Arranger:
     def _arrange(self, steps: Sequence[Step], folder: Path) -> None:
         staged = self._root.staging_place()
         try:
+            self._root.stage(staged)
             with disk_words(folder):
-                staged.mkdir(parents=True)
                 for step in steps:
                     _take(step, staged / step.at)
             self._root.publish(staged, folder)

@@ -16,6 +16,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from adapter.domain.errors import Broken, DiskFull
@@ -29,6 +30,22 @@ _SEAL = ".remesh"
 
 def _free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """What the disk has free."""
+
+    root: Path
+    free_bytes: int
+
+    def require(self, wanted_bytes: int) -> None:
+        """Raise `DiskFull` before a pull that cannot succeed."""
+        if wanted_bytes > self.free_bytes:
+            raise DiskFull(
+                f"the model needs {wanted_bytes} bytes and {self.root} has {self.free_bytes} free: "
+                "give the volume more room, or unregister models"
+            )
 
 
 class ModelRoot:
@@ -79,15 +96,11 @@ class ModelRoot:
         """Where to build something: on the same file system, and nobody else's. Does not look at the disk."""
         return self._staging / f"{os.getpid()}-{next(self._numbers)}"
 
-    def require_room(self, wanted_bytes: int) -> None:
-        """Raise `DiskFull` at once, before a pull that cannot succeed."""
-        with disk_words(self.path):
-            free_bytes = self._free_bytes(self.path)
-        if wanted_bytes > free_bytes:
-            raise DiskFull(
-                f"the model needs {wanted_bytes} bytes and {self.path} has {free_bytes} free: "
-                "give the volume more room, or unregister models"
-            )
+    def stage(self, place: Path) -> "Room":
+        """Make the folder `place`, one of `staging_place`'s; answers with the room there is for its files."""
+        with disk_words(place):
+            place.mkdir(parents=True)
+            return Room(root=self.path, free_bytes=self._free_bytes(self.path))
 
     def publish(self, staged: Path, at: Path) -> None:
         """Let the staged folder appear at `at`, complete; what was there before is deleted."""

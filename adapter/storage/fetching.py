@@ -1,10 +1,9 @@
 """One target of a pull: what there is of it is listed, then fetched into a staging folder."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
-from contextlib import aclosing
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path, PurePosixPath
 
 from adapter.domain.errors import BadModelKey, ObjectMissing, StorageUnreachable
 from adapter.storage.destinations import Destination, belongs_to, destinations, is_past
@@ -17,18 +16,16 @@ OBJECTS_MAX = 100_000
 OBJECTS_AT_ONCE_MAX = 8
 """Transfers of one pull under way; the store's own bound is over all pulls."""
 
-_T = TypeVar("_T")
 
-
-async def together(*work: Coroutine[Any, Any, _T]) -> list[_T]:
-    """The results in order. The first failure, or a cancel, stops all, and is raised as it is."""
+@asynccontextmanager
+async def tasks() -> AsyncIterator[asyncio.TaskGroup]:
+    """A task group whose first failure is raised as it is, not in a group."""
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(each) for each in work]
+            yield group
     except BaseExceptionGroup as failures:
         first = failures.exceptions[0]
         raise first from first.__cause__
-    return [task.result() for task in tasks]
 
 
 async def find(client: RepositoryClient, target: PullTarget) -> tuple[Destination, ...]:
@@ -70,15 +67,21 @@ async def fetch_all(
         for each in waiting:
             await client.fetch(each.source, staged / each.at, progress=progress)
 
-    await together(*(work() for _ in range(min(OBJECTS_AT_ONCE_MAX, len(wanted)))))
+    async with tasks() as group:
+        for _ in range(min(OBJECTS_AT_ONCE_MAX, len(wanted))):
+            group.create_task(work())
 
 
-def make_folders(staged: Path, wanted: Iterable[Destination]) -> None:
-    """The staging folder and all that the files need in it, so that a fetch only writes."""
+def folders_of(wanted: Iterable[Destination]) -> set[PurePosixPath]:
+    """The folders that the files need below the staging folder, which is there already."""
+    return {each.at.parent for each in wanted} - {PurePosixPath()}
+
+
+def make_folders(staged: Path, folders: Iterable[PurePosixPath]) -> None:
+    """So that a fetch only writes."""
     with disk_words(staged):
-        staged.mkdir(parents=True)
-        for parent in {each.at.parent for each in wanted}:
-            (staged / parent).mkdir(parents=True, exist_ok=True)
+        for folder in folders:
+            (staged / folder).mkdir(parents=True, exist_ok=True)
 
 
 def check_sizes(client: RepositoryClient, wanted: Iterable[Destination], staged: Path) -> None:

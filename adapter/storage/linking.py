@@ -23,7 +23,7 @@ def link(mounted: MountedFolder, target: PullTarget, staged: Path) -> Sizes:
         sizes = _sizes(source)
     if not sizes:
         raise ObjectMissing(
-            f"{mounted.uri(target.remote_path)} is a folder without a file; put the model there"
+            f"{mounted.uri(target.remote_path)} is no file, and no folder with one; put the model there"
         )
     with disk_words(staged):
         staged.mkdir(parents=True, exist_ok=True)
@@ -32,7 +32,7 @@ def link(mounted: MountedFolder, target: PullTarget, staged: Path) -> Sizes:
 
 
 def _sizes(source: Path) -> Sizes:
-    if not source.is_dir():
+    if source.is_file():
         return {PurePosixPath(): source.stat().st_size}
     sizes: dict[PurePosixPath, int] = {}
     # Links to folders are not entered, for they may go round; links to files count as what they lead to.

@@ -17,7 +17,7 @@ from adapter.layout.model_settings import SETTINGS
 from adapter.layout.model_type import layout_type
 from adapter.storage.destinations import Destination, pull_targets
 from adapter.storage.disk import ModelRoot, disk_words
-from adapter.storage.fetching import check_sizes, fetch_all, find, make_folders, together
+from adapter.storage.fetching import check_sizes, fetch_all, find, folders_of, make_folders, tasks
 from adapter.storage.linking import Sizes, link
 from adapter.storage.model_key import ModelKey, parse_model_key, rewritten
 from adapter.storage.providers import Providers, provider_for
@@ -97,16 +97,18 @@ class Puller:
     async def _fetch(
         self, client: RepositoryClient, staging: _Staging, progress: Progress | None
     ) -> PulledFiles:
-        found = await together(*(find(client, target) for target in staging.command.targets))
+        async with tasks() as group:
+            # Beside the listing, so that the disk costs a pull no time of its own.
+            room = group.create_task(in_thread(self._root.stage, staging.place))
+            listings = [group.create_task(find(client, target)) for target in staging.command.targets]
+        found = [listing.result() for listing in listings]
         _require_one_schema(staging.command, found[1:])
         wanted = [each for target in found for each in target]
-        await in_thread(self._make_room, staging, wanted)
+        room.result().require(sum(each.source.size_bytes for each in wanted))
+        if folders := folders_of(wanted):
+            await in_thread(make_folders, staging.place, folders)
         await fetch_all(client, wanted, staging.place, progress)
         return await in_thread(self._finish, client, staging, found)
-
-    def _make_room(self, staging: _Staging, wanted: list[Destination]) -> None:
-        make_folders(staging.place, wanted)
-        self._root.require_room(sum(each.source.size_bytes for each in wanted))
 
     def _finish(
         self, client: RepositoryClient, staging: _Staging, found: list[tuple[Destination, ...]]
@@ -121,6 +123,9 @@ class Puller:
         sizes, *schema = [link(mounted, target, staging.place) for target in staging.command.targets]
         if schema and set(schema[0]) != {PurePosixPath()}:
             raise _schema_is_no_file()
+        if SETTINGS in sizes:
+            # These are read here, where the secrets are too: a link out of the store must not lead to one.
+            mounted.locate(f"{staging.command.targets[0].remote_path}/{SETTINGS}")
         return self._publish(staging, sizes)
 
     def _publish(self, staging: _Staging, sizes: Sizes) -> PulledFiles:

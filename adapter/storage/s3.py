@@ -53,7 +53,7 @@ class S3Provider:
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(TRANSFERS_AT_ONCE_MAX, thread_name_prefix="s3")
         self._clients: OrderedDict[S3Settings, BotoClient] = OrderedDict()
-        self._making = threading.Lock()  # boto3's sessions must not make two clients at once.
+        self._making = threading.RLock()  # A session must not make two clients at once.
         self._session: Session | None = None
         self._certificates: tempfile.TemporaryDirectory[str] | None = None
 
@@ -61,11 +61,9 @@ class S3Provider:
         settings, bucket = s3_settings(storage), s3_bucket(storage)
         boto = self._clients.get(settings)
         if boto is None:
-            boto = await in_thread(self._make, storage, settings)
-            self._clients[settings] = boto
-        self._clients.move_to_end(settings)
-        if len(self._clients) > CLIENTS_MAX:
-            self._clients.popitem(last=False)  # Not closed: a pull may be using it.
+            boto = await in_thread(self._shared, storage, settings)
+        else:
+            self._clients.move_to_end(settings)
         place = partial(Place, endpoint=settings.endpoint, origin=storage.origin)
         return S3Client(boto, bucket, place, self._threads)
 
@@ -79,6 +77,16 @@ class S3Provider:
         self._threads.shutdown(wait=False, cancel_futures=True)
         if self._certificates is not None:
             self._certificates.cleanup()
+
+    def _shared(self, storage: StorageConfig, settings: S3Settings) -> "BotoClient":
+        with self._making:
+            if settings in self._clients:
+                return self._clients[settings]
+            boto = self._make(storage, settings)
+            if len(self._clients) >= CLIENTS_MAX:
+                self._clients.popitem(last=False)  # Not closed: a pull may be using it.
+            self._clients[settings] = boto
+            return boto
 
     def _make(self, storage: StorageConfig, settings: S3Settings) -> "BotoClient":
         check_certificate(storage, settings)
@@ -105,7 +113,10 @@ class S3Provider:
                     config=_config(settings),
                 )
             except (BotoCoreError, ValueError) as error:
-                raise StorageKeyUnknown(f"{storage.origin}, type s3: boto3 cannot use it: {error}") from error
+                why = type(error).__name__
+                raise StorageKeyUnknown(
+                    f"{storage.origin}, type s3: boto3 cannot use it ({why}); check `endpoint_url`, `region`"
+                ) from error
 
     def _verify(self, settings: S3Settings) -> bool | str:
         if not settings.verify_ssl or settings.certificate is None:

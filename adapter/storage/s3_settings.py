@@ -34,11 +34,8 @@ class S3Settings:
 
     @property
     def endpoint(self) -> str:
-        """The endpoint for messages: without user or query."""
-        if self.endpoint_url is None:
-            return "AWS"
-        parts = urlsplit(self.endpoint_url)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        """The endpoint for messages."""
+        return self.endpoint_url or "AWS"
 
 
 def s3_settings(storage: StorageConfig) -> S3Settings:
@@ -90,11 +87,12 @@ def _endpoint_url(storage: StorageConfig) -> str | None:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        usable = usable and "@" not in parts.netloc
     except ValueError:  # A port that is no number, a bracket that does not close.
         usable = False
     if not usable:
         # The URL is not repeated: it may hold a password.
-        raise _wrong(storage, "endpoint_url", "must be a whole URL, such as http://minio:9000")
+        raise _wrong(storage, "endpoint_url", "must be a whole URL without a user, such as http://minio:9000")
     return url
 
 

@@ -8,6 +8,7 @@ import os
 import stat
 
 from runtimes.python_runtime.errors import BadRequest, FilesMissing, Unsupported
+from runtimes.python_runtime.files import read_file
 from runtimes.python_runtime.flavours.model import ModelSource
 from runtimes.python_runtime.flavours.table import (
     FLAVOURS,
@@ -50,8 +51,7 @@ def find_model(models_dir: str, name: str) -> tuple[Flavour, ModelSource]:
 
 def _settings_of(folder: str) -> ModelSettings:
     try:
-        with open(f"{folder}/{FILE_NAME}", "rb") as file:  # noqa: PTH123  see `_is_folder`
-            return read_settings(file.read())
+        return read_settings(read_file(f"{folder}/{FILE_NAME}"))
     except FileNotFoundError:
         return NOTHING_SAID
 
@@ -93,8 +93,7 @@ def _file_names(flavour: Flavour | None) -> str:
 
 
 def _sniffed(path: str) -> Flavour:
-    with open(path, "rb") as file:  # noqa: PTH123  see `_is_folder`
-        flavour = flavour_of_content(content_of(file.read(SNIFFED_BYTES)))
+    flavour = flavour_of_content(content_of(read_file(path, bytes_max=SNIFFED_BYTES)))
     if flavour is None:
         raise Unsupported(
             f"neither the name nor the first bytes of {path} tell its format; "
@@ -106,8 +105,7 @@ def _sniffed(path: str) -> Flavour:
 def explained(flavour: Flavour, path: str) -> str | None:
     """If the file begins as one of another format does: a sentence that says so. For loads that failed."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123  see `_is_folder`
-            content = content_of(file.read(SNIFFED_BYTES))
+        content = content_of(read_file(path, bytes_max=SNIFFED_BYTES))
     except OSError:
         return None
     if content is None or not flavour.contents or content in flavour.contents:

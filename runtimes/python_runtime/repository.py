@@ -70,6 +70,7 @@ class Repository:
         self._loading = threading.Lock()
         self._load_places = threading.BoundedSemaphore(LOADS_WAITING_MAX)
         self._sweeper = Sweeper()
+        self._measured: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._models)
@@ -154,6 +155,9 @@ class Repository:
     def _load(self, name: str) -> Loaded:
         flavour, source = find_model(self._models_dir, name)
         flavour.import_library()  # before measuring: the first model does not pay for its library
+        if flavour.native and flavour.name not in self._measured:
+            _translated(flavour, source)  # and dropped: what the library sets up once is not the model's
+            self._measured.add(flavour.name)
         before = allocated_bytes() if flavour.native else None
         model = _translated(flavour, source)
         size_bytes = _native_bytes(source.path, before) if flavour.native else held_bytes(model)

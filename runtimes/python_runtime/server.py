@@ -29,6 +29,7 @@ RESERVED_THREADS = 16
 """Threads that requests to models never take, so that probes, loads and unloads always find one."""
 
 Q = TypeVar("Q", bound=Message)
+A = TypeVar("A", bound=Message)
 
 READY, UNAVAILABLE = "READY", "UNAVAILABLE"
 
@@ -43,15 +44,23 @@ class Servicer:
     def handlers(self) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
         """By the names of the methods in the protocol."""
         return {
-            "ServerLive": _handler(self._live, pb.ServerLiveRequest),
-            "ServerReady": _handler(self._ready, pb.ServerReadyRequest),
-            "ServerMetadata": _handler(self._server_metadata, pb.ServerMetadataRequest),
-            "ModelReady": _handler(self._model_ready, pb.ModelReadyRequest),
-            "ModelMetadata": _handler(self._model_metadata, pb.ModelMetadataRequest),
-            "ModelInfer": _handler(self._inference.infer, pb.ModelInferRequest),
-            "RepositoryIndex": _handler(self._index, pb.RepositoryIndexRequest),
-            "RepositoryModelLoad": _handler(self._load, pb.RepositoryModelLoadRequest),
-            "RepositoryModelUnload": _handler(self._unload, pb.RepositoryModelUnloadRequest),
+            "ServerLive": _handler(self._live, pb.ServerLiveRequest, pb.ServerLiveResponse),
+            "ServerReady": _handler(self._ready, pb.ServerReadyRequest, pb.ServerReadyResponse),
+            "ServerMetadata": _handler(
+                self._server_metadata, pb.ServerMetadataRequest, pb.ServerMetadataResponse
+            ),
+            "ModelReady": _handler(self._model_ready, pb.ModelReadyRequest, pb.ModelReadyResponse),
+            "ModelMetadata": _handler(
+                self._model_metadata, pb.ModelMetadataRequest, pb.ModelMetadataResponse
+            ),
+            "ModelInfer": _handler(self._inference.infer, pb.ModelInferRequest, pb.ModelInferResponse),
+            "RepositoryIndex": _handler(self._index, pb.RepositoryIndexRequest, pb.RepositoryIndexResponse),
+            "RepositoryModelLoad": _handler(
+                self._load, pb.RepositoryModelLoadRequest, pb.RepositoryModelLoadResponse
+            ),
+            "RepositoryModelUnload": _handler(
+                self._unload, pb.RepositoryModelUnloadRequest, pb.RepositoryModelUnloadResponse
+            ),
         }
 
     def _live(self, _: pb.ServerLiveRequest, __: grpc.ServicerContext) -> pb.ServerLiveResponse:
@@ -95,9 +104,9 @@ class Servicer:
 
 
 def _handler(
-    method: Callable[[Q, grpc.ServicerContext], Message], request_type: type[Q]
+    method: Callable[[Q, grpc.ServicerContext], A], request_type: type[Q], response_type: type[A]
 ) -> "grpc.RpcMethodHandler[Any, Any]":
-    def answer(request: Q, context: grpc.ServicerContext) -> Message:
+    def answer(request: Q, context: grpc.ServicerContext) -> A:
         try:
             return method(request, context)
         except RuntimeFault as fault:
@@ -106,7 +115,7 @@ def _handler(
     return grpc.unary_unary_rpc_method_handler(
         answer,
         request_deserializer=request_type.FromString,
-        response_serializer=Message.SerializeToString,
+        response_serializer=response_type.SerializeToString,
     )
 
 

@@ -49,7 +49,7 @@ class Matching(Enum):
     """How strictly the inputs of a request are compared with the signature."""
 
     BY_NAME = "each input by its name, datatype and shape"
-    TABLE = "one table of rows, or its columns by their names; any numeric datatype"
+    TABLE = "one table of rows, or its columns by their names; the library says which datatypes it takes"
     ANYTHING = "the model has not said what it takes"
 
 
@@ -103,7 +103,7 @@ class Signature:
         for name, spec in wanted.items():
             if name not in inputs:
                 raise BadRequest(f"the input {spec} is missing")
-            _check_type(spec, inputs[name], exactly=True)
+            _check_type(spec, inputs[name])
             _check_shape(spec, inputs[name])
 
     def _check_table(self, inputs: Arrays) -> None:
@@ -117,7 +117,6 @@ class Signature:
         (name, array), spec = next(iter(inputs.items())), self.inputs[0]
         if self.named and name != spec.name:
             raise BadRequest(f"there is no input {name!r}; the model expects {spec}")
-        _check_type(spec, array, exactly=False)
         _check_shape(spec, array)
 
     def _check_columns(self, inputs: Arrays) -> None:
@@ -137,20 +136,8 @@ def interned(signature: Signature) -> Signature:
     return signature
 
 
-def table(signature: Signature, inputs: Arrays) -> Array:
-    """The rows of a request that `check_inputs` has passed, as one array."""
-    if len(inputs) == 1:
-        return next(iter(inputs.values()))
-    columns = [inputs[name] for name in signature.columns]
-    return np.column_stack([column.reshape(-1, 1) for column in columns])
-
-
-def _check_type(spec: TensorSpec, array: Array, *, exactly: bool) -> None:
-    wanted = NUMPY_TYPES.get(spec.datatype)
-    if wanted is None or array.dtype == wanted:
-        return
-    is_text = array.dtype.kind == "O"
-    if exactly or is_text != (spec.datatype == "BYTES"):
+def _check_type(spec: TensorSpec, array: Array) -> None:
+    if array.dtype != NUMPY_TYPES.get(spec.datatype, array.dtype):
         raise BadRequest(f"the input {spec} came as {datatype_of(array.dtype)}")
 
 

@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from runtimes.python_runtime.signature import Signature
+
 RECORD_BYTES = 600
 """What the repository keeps of each model itself: name, record, an entry in two tables."""
 
@@ -29,7 +31,10 @@ FILE_FACTOR_MAX = 64
 NAMES_MAX = 64
 """A dictionary up to this size is taken for attributes, whose names are shared."""
 
-_SHARED = (type, ModuleType, FunctionType, BuiltinFunctionType, MethodType, np.dtype, bool, type(None))
+_SHARED = (
+    *(type, ModuleType, FunctionType, BuiltinFunctionType, MethodType, bool, type(None)),
+    *(np.dtype, Signature),
+)
 
 
 def held_bytes(root: object) -> int:

@@ -1,9 +1,16 @@
 """A runtime without a contract: it answers any method, and what a method does is told by its name.
 
-`Echo` one message for one; `Count` as many messages as the request's text says; `Sum` one message, the
-sum of the requests' texts; `Chat` each message answered as it comes; `Wait` never answers; `Headers` sends
-initial metadata at once and a message for each request. Each answers with the request's metadata in its
-trailers (as `seen-...`). A status that was set for a method is answered instead, as often as was said.
+- `Echo`: one message for one
+- `Count`: as many messages as the request's text says
+- `Sum`: one message, the sum of the requests' texts
+- `Chat`: each message is answered as it comes
+- `Headers`: initial metadata at once, then as `Chat`
+- `Hold`: as `Chat`, but it does not end
+- `Wait`: it never answers
+- `Flood`: large messages, as fast as they are taken
+
+Each tells the request's metadata in its trailers (as `seen-...`). A status that was set for a method is
+answered instead, as often as was said.
 """
 
 import asyncio
@@ -19,6 +26,8 @@ import grpc
 from adapter.servers.grpc_server import Context, ServerOptions, serving
 
 SERVICE = "test.Any"
+
+FLOOD_MESSAGES_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +49,8 @@ class GenericRuntime(grpc.GenericRpcHandler):
     remaining_s: float | None = None
     """What the last call had left of its deadline."""
     failures: dict[str, deque[Failure]] = field(default_factory=dict)
+    flooded: int = 0
+    """Large messages that somebody took."""
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     began: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -107,11 +118,14 @@ class GenericRuntime(grpc.GenericRpcHandler):
         await self._next(method, context)
         await asyncio.Event().wait()
 
+    async def _hold(self, method: str, context: Context) -> None:
+        await self._chat(method, context)
+        await asyncio.Event().wait()
+
     async def _flood(self, _method: str, context: Context) -> None:
-        """As many large messages as anybody takes; how many went is in `received`."""
-        while True:
+        while self.flooded < FLOOD_MESSAGES_MAX:
             await context.write(bytes(100_000))
-            self.received.append(("sent", b""))
+            self.flooded += 1
 
 
 @asynccontextmanager

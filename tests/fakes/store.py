@@ -11,7 +11,8 @@ from typing import BinaryIO
 from adapter.domain.errors import AdapterError, ObjectMissing, StorageKeyUnknown, StorageUnreachable
 from adapter.storage.repository import Progress, RemoteObject, StorageConfig
 
-CHUNK_BYTES = 4
+CHUNK_BYTES_MIN = 4
+CHUNKS_MAX = 16
 
 
 @dataclass(slots=True)
@@ -82,8 +83,9 @@ class FakeClient:
             content = self._content(source)[:end]
             with _opened(into) as file:
                 file.seek(start)
-                for at in range(start, len(content), CHUNK_BYTES):
-                    file.write(chunk := content[at : at + CHUNK_BYTES])
+                step = max(CHUNK_BYTES_MIN, len(content) // CHUNKS_MAX)
+                for at in range(start, len(content), step):
+                    file.write(chunk := content[at : at + step])
                     if progress is not None:
                         progress(len(chunk))
                     await self._pass_the_gate()

@@ -17,7 +17,7 @@ FIT = 200
 REQUESTS = 2_000
 ROUNDS = 10
 IN_FLIGHT = 16
-MODEL_BYTES = 4_096
+MODEL_BYTES = 1_900
 """What one of these models is held to take at most; `make bench NAME=density` measures it."""
 
 

@@ -6,8 +6,6 @@ import random
 import signal
 from pathlib import Path
 
-import pytest
-
 from adapter.aio.clock import LoopClock
 from adapter.cluster.probes import port_accepts
 from adapter.cluster.processes import ProcessSpec, Supervisor

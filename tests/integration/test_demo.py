@@ -33,8 +33,8 @@ def test_the_demo_ends_with_predictions_equal_to_the_libraries() -> None:
         [REMESH, "demo", "--exit", "--port", "0"], capture_output=True, text=True, timeout=110, check=False
     )
     assert said.returncode == 0, said.stdout + said.stderr
-    told = re.findall(r"says .*, as (\w+) itself does", said.stdout)
-    assert told == ["sklearn", "xgboost", "lightgbm", "onnx"]
+    told = re.findall(r"says .*, as ([\w-]+) itself does", said.stdout)
+    assert told == ["scikit-learn", "XGBoost", "LightGBM", "onnxruntime"]
     assert said.stdout.count("pull") == len(told)
 
 

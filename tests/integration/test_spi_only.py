@@ -14,10 +14,7 @@ from adapter.domain.records import ModelInfo
 from adapter.domain.runtime import RuntimeState
 from adapter.drivers.calls import open_channel
 from adapter.drivers.model_runtime import ModelRuntimeDriver
-from adapter.stubs.inference.open_inference_pb2_grpc import (
-    GRPCInferenceServiceAsyncStub,
-    GRPCInferenceServiceStub,
-)
+from adapter.stubs.inference.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from tests.fakes.model_runtime_server import ExampleRuntime, serving
 from tests.integration import examples, mesh
 from tests.integration.conftest import MinioServer, StartMLServer
@@ -98,7 +95,7 @@ async def test_a_real_mlserver_behind_our_adapter(
             loaded = await spi.load(IRIS, examples.info("five.joblib"), size_hint_bytes=0)
             assert loaded.size_bytes == int(len(model) * 1.35)
             async with grpc.aio.insecure_channel(f"127.0.0.1:{runtime_port}") as channel:
-                inference: GRPCInferenceServiceAsyncStub = GRPCInferenceServiceStub(channel)
+                inference = GRPCInferenceServiceStub(channel)
                 answer = await inference.ModelInfer(examples.request("iris", examples.ONE_ROW))
             assert examples.answers(answer) == [5]
             await spi.unload(IRIS)

@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-# Run as a file by the machine's Python: `tests` is ours, not a package of that name installed there.
-sys.path[:] = [str(HERE.parents[1]), *(path for path in sys.path if not path.endswith("-packages"))]
+if __name__ == "__main__":
+    # Run as a file by the machine's Python: `tests` is ours, not a package of that name installed there.
+    sys.path[:] = [str(HERE.parents[1]), *(path for path in sys.path if not path.endswith("-packages"))]
 
 from tests.tools.recipe import BuildFailed, Recipe, cache_folder, say  # noqa: E402 (the path comes first)
 

@@ -9,13 +9,14 @@ from typing import Any
 import lightgbm
 
 from runtimes.python_runtime.errors import Corrupt
+from runtimes.python_runtime.files import read_file
 from runtimes.python_runtime.flavours import sklearn
 from runtimes.python_runtime.flavours.lightgbm_text import check_text
 from runtimes.python_runtime.flavours.model import Model, ModelSource
 from runtimes.python_runtime.flavours.pickles import load_pickle
 from runtimes.python_runtime.flavours.table import SNIFFED_BYTES, content_of
-from runtimes.python_runtime.flavours.tabular import PREDICT, table_signature
-from runtimes.python_runtime.signature import Arrays, Signature, TensorSpec, table
+from runtimes.python_runtime.flavours.tabular import PREDICT, numbers, table_signature
+from runtimes.python_runtime.signature import Arrays, Signature, TensorSpec
 
 
 class LightgbmModel:
@@ -28,14 +29,13 @@ class LightgbmModel:
         self.signature = signature
 
     def run(self, inputs: Arrays, outputs: tuple[str, ...]) -> Mapping[str, Any]:
-        answer = self._booster.predict(table(self.signature, inputs), num_threads=1)
+        answer = self._booster.predict(numbers(self.signature, inputs), num_threads=1)
         return {outputs[0] if outputs else self.signature.outputs[0].name: answer}
 
 
 def load(source: ModelSource) -> Model:
     """The model in a file; raises `Corrupt` for what is no whole model."""
-    with open(source.path, "rb") as file:  # noqa: PTH123  pathlib costs more than reading a small file
-        data = file.read()
+    data = read_file(source.path)
     content = content_of(data[:SNIFFED_BYTES])
     if content is not None and content != "lightgbm":
         return _pickled(source)
@@ -60,7 +60,8 @@ def _pickled(source: ModelSource) -> Model:
 def _signature_of(booster: lightgbm.Booster, source: ModelSource) -> Signature:
     width = booster.num_model_per_iteration()
     return table_signature(
-        source.settings,
+        source.settings.inputs,
+        source.settings.outputs,
         features=booster.num_feature(),
         outputs=[TensorSpec(name=PREDICT, datatype="FP64", shape=(-1, width) if width > 1 else (-1,))],
         columns=tuple(booster.feature_name()),

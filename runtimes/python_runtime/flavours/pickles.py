@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from runtimes.python_runtime.errors import Corrupt, Unsupported
+from runtimes.python_runtime.files import read_file
 from runtimes.python_runtime.flavours.model import ModelSource
 from runtimes.python_runtime.flavours.table import content_of
 
@@ -32,8 +33,7 @@ _KNOWN_FIELDS = {"subclass", "shape", "order", "dtype", "allow_mmap", "numpy_arr
 
 def load_pickle(source: ModelSource) -> Any:  # noqa: ANN401  a pickle holds anything
     """The object in the file. Raises `Corrupt`, or `Unsupported` when a library that it needs is missing."""
-    with open(source.path, "rb") as file:  # noqa: PTH123  pathlib costs more than reading a small file
-        data = file.read(SMALL_BYTES)
+    data = read_file(source.path, bytes_max=SMALL_BYTES)
     content = content_of(data)
     if content not in PICKLES:
         holds = f"; its first bytes are those of a model for {content}" if content else ""

@@ -11,6 +11,8 @@ configuration belongs to a thread, so each thread is set up before its first req
 import threading
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,8 +22,8 @@ from runtimes.python_runtime.errors import Unsupported
 from runtimes.python_runtime.flavours.linear import shortcut_for
 from runtimes.python_runtime.flavours.model import ModelSource
 from runtimes.python_runtime.flavours.pickles import load_pickle
-from runtimes.python_runtime.flavours.tabular import INPUT_NAME, PREDICT, table_signature
-from runtimes.python_runtime.signature import Array, Arrays, Signature, TensorSpec, datatype_of, table
+from runtimes.python_runtime.flavours.tabular import INPUT_NAME, PREDICT, table, table_signature
+from runtimes.python_runtime.signature import Array, Arrays, Signature, TensorSpec, datatype_of
 from runtimes.python_runtime.tensors import as_text
 
 METHODS = ("predict", "transform", "predict_proba", "decision_function", "predict_log_proba")
@@ -87,40 +89,65 @@ def first_method(estimator: Any) -> str:  # noqa: ANN401  any estimator
     return method
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Traits:
+    """What an estimator says of itself; estimators that say the same have one signature."""
+
+    methods: tuple[str, ...]
+    features: int | None
+    """None: it takes what only it knows, such as a list of texts."""
+    columns: tuple[str, ...]
+    classes: int | None
+    datatype: str
+    """Of what `predict` gives."""
+    width: int
+    """Of what `predict` gives for one row."""
+
+
 def signature_of(estimator: Any, source: ModelSource) -> Signature:  # noqa: ANN401  any estimator
     """What the estimator says of its columns and classes."""
     first = first_method(estimator)
-    methods = [first, *(method for method in METHODS if method != first and hasattr(estimator, method))]
     features = getattr(estimator, "n_features_in_", None)
-    # Without a number of columns it takes what only it knows, such as a list of texts.
     names = getattr(estimator, "feature_names_in_", None)
-    return table_signature(
-        source.settings,
-        features=int(features) if features is not None else None,
-        outputs=[_output(estimator, method) for method in methods],
+    classes = getattr(estimator, "classes_", None)
+    labels = classes if isinstance(classes, np.ndarray) else getattr(estimator, "labels_", None)
+    traits = _Traits(
+        methods=(first, *(method for method in METHODS if method != first and hasattr(estimator, method))),
+        features=None if features is None else int(features),
         columns=() if names is None else tuple(map(str, names)),
+        classes=len(classes) if isinstance(classes, np.ndarray) else None,
+        datatype=(datatype_of(labels.dtype) if isinstance(labels, np.ndarray) else None) or "FP64",
+        width=int(getattr(estimator, "n_outputs_", 1)),
+    )
+    return _signature(traits, source.settings.inputs, source.settings.outputs)
+
+
+@lru_cache(maxsize=1024)
+def _signature(
+    traits: _Traits, declared_inputs: tuple[TensorSpec, ...], declared_outputs: tuple[TensorSpec, ...]
+) -> Signature:
+    return table_signature(
+        declared_inputs,
+        declared_outputs,
+        features=traits.features,
+        outputs=[_output(traits, method) for method in traits.methods],
+        columns=traits.columns,
     )
 
 
-def _output(estimator: Any, method: str) -> TensorSpec:  # noqa: ANN401  any estimator
-    classes = getattr(estimator, "classes_", None)
-    datatype = "FP64"
-    if method == PREDICT and isinstance(classes, np.ndarray):
-        datatype = datatype_of(classes.dtype) or "FP64"
-    elif method == PREDICT and isinstance(getattr(estimator, "labels_", None), np.ndarray):
-        datatype = datatype_of(estimator.labels_.dtype) or "FP64"
-    return TensorSpec(name=method, datatype=datatype, shape=_shape(estimator, method, classes))
+def _output(traits: _Traits, method: str) -> TensorSpec:
+    datatype = traits.datatype if method == PREDICT else "FP64"
+    return TensorSpec(name=method, datatype=datatype, shape=_shape(traits, method))
 
 
-def _shape(estimator: Any, method: str, classes: Any) -> tuple[int, ...]:  # noqa: ANN401  any estimator
+def _shape(traits: _Traits, method: str) -> tuple[int, ...]:
     if method == PREDICT:
-        several = getattr(estimator, "n_outputs_", 1) != 1
-        return (-1, int(estimator.n_outputs_)) if several else (-1,)
-    if isinstance(classes, np.ndarray) and method in ("predict_proba", "predict_log_proba"):
-        return (-1, len(classes))
-    if method == "decision_function" and isinstance(classes, np.ndarray) and len(classes) == BINARY:
-        return (-1,)
-    return (-1, -1)
+        return (-1,) if traits.width == 1 else (-1, traits.width)
+    if traits.classes is None or method == "transform":
+        return (-1, -1)
+    if method == "decision_function":
+        return (-1,) if traits.classes == BINARY else (-1, -1)
+    return (-1, traits.classes)
 
 
 BINARY = 2

@@ -7,8 +7,10 @@ they like. The library's number of columns goes before a declared shape.
 
 from collections.abc import Sequence
 
-from runtimes.python_runtime.settings import ModelSettings
-from runtimes.python_runtime.signature import Matching, Signature, TensorSpec, interned
+import numpy as np
+
+from runtimes.python_runtime.errors import BadRequest
+from runtimes.python_runtime.signature import Array, Arrays, Matching, Signature, TensorSpec, interned
 
 INPUT_NAME = "input"
 PREDICT = "predict"
@@ -16,42 +18,56 @@ PREDICT = "predict"
 
 
 def table_signature(
-    settings: ModelSettings,
+    declared: tuple[TensorSpec, ...],
+    declared_outputs: tuple[TensorSpec, ...],
     *,
     features: int | None,
     outputs: Sequence[TensorSpec],
     columns: Sequence[str] = (),
-    datatype: str = "FP64",
 ) -> Signature:
-    """The signature of a model that takes rows of so many features; None: it does not say how many."""
-    declared = settings.inputs
+    """The signature of a model that takes rows of so many features.
+
+    None: it takes what only it knows. Among scikit-learn's own these are the ones for lists of texts.
+    """
+    datatype = "BYTES" if features is None else "FP64"
     if len(declared) > 1:
         columns = columns or [spec.name for spec in declared]
         declared = ()
-    rows = TensorSpec(name=INPUT_NAME, datatype=datatype, shape=(-1, features or -1))
-    if declared:
-        spec = declared[0]
-        rows = TensorSpec(
-            name=spec.name,
-            datatype=spec.datatype,
-            shape=(-1, features) if features else (-1, *spec.shape[1:]),
-        )
+    rows = declared[0] if declared else TensorSpec(name=INPUT_NAME, datatype=datatype, shape=(-1,))
+    shape = (-1, *rows.shape[1:]) if features is None else (-1, features)
+    rows = TensorSpec(name=rows.name, datatype=rows.datatype, shape=shape)
     return interned(
         Signature(
             inputs=(rows,),
-            outputs=renamed(outputs, settings),
-            matching=Matching.TABLE,
+            outputs=renamed(outputs, declared_outputs),
+            matching=Matching.ANYTHING if features is None else Matching.TABLE,
             named=bool(declared),
             columns=tuple(columns),
         )
     )
 
 
-def renamed(outputs: Sequence[TensorSpec], settings: ModelSettings) -> tuple[TensorSpec, ...]:
+def renamed(outputs: Sequence[TensorSpec], declared: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
     """The outputs, where a lone declared name that is none of theirs is another name for the first."""
     known = {spec.name for spec in outputs}
-    if len(settings.outputs) != 1 or settings.outputs[0].name in known or not outputs:
+    if len(declared) != 1 or declared[0].name in known:
         return tuple(outputs)
     first = outputs[0]
-    alias = TensorSpec(name=settings.outputs[0].name, datatype=first.datatype, shape=first.shape)
-    return (alias, *outputs[1:])
+    return (TensorSpec(name=declared[0].name, datatype=first.datatype, shape=first.shape), *outputs[1:])
+
+
+def table(signature: Signature, inputs: Arrays) -> Array:
+    """The rows of a request that `check_inputs` has passed, as one array. Raises `BadRequest`."""
+    if len(inputs) == 1:
+        return next(iter(inputs.values()))
+    if not signature.columns:
+        raise BadRequest(f"the model takes one input, and {len(inputs)} came: {list(inputs)}")
+    return np.column_stack([inputs[name].reshape(-1, 1) for name in signature.columns])
+
+
+def numbers(signature: Signature, inputs: Arrays) -> Array:
+    """As `table`, for libraries that take numbers only."""
+    rows = table(signature, inputs)
+    if rows.dtype.kind == "O":
+        raise BadRequest("the model takes numbers, and BYTES came")
+    return rows

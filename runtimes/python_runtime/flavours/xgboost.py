@@ -12,12 +12,13 @@ from typing import Any
 import xgboost
 
 from runtimes.python_runtime.errors import Corrupt
+from runtimes.python_runtime.files import read_file
 from runtimes.python_runtime.flavours import sklearn
 from runtimes.python_runtime.flavours.model import Model, ModelSource
 from runtimes.python_runtime.flavours.pickles import load_pickle
 from runtimes.python_runtime.flavours.table import SNIFFED_BYTES, content_of
-from runtimes.python_runtime.flavours.tabular import PREDICT, table_signature
-from runtimes.python_runtime.signature import Arrays, Signature, TensorSpec, table
+from runtimes.python_runtime.flavours.tabular import PREDICT, numbers, table_signature
+from runtimes.python_runtime.signature import Arrays, Signature, TensorSpec
 
 ONE_THREAD = {"nthread": 1}
 
@@ -32,14 +33,13 @@ class XgboostModel:
         self.signature = signature
 
     def run(self, inputs: Arrays, outputs: tuple[str, ...]) -> Mapping[str, Any]:
-        answer = self._booster.inplace_predict(table(self.signature, inputs))
+        answer = self._booster.inplace_predict(numbers(self.signature, inputs))
         return {outputs[0] if outputs else self.signature.outputs[0].name: answer}
 
 
 def load(source: ModelSource) -> Model:
     """The model in a file; raises `Corrupt` for what the library cannot read."""
-    with open(source.path, "rb") as file:  # noqa: PTH123  pathlib costs more than reading a small file
-        data = bytearray(file.read())
+    data = bytearray(read_file(source.path))
     if content_of(bytes(data[:SNIFFED_BYTES])) != "xgboost":
         return _pickled(source)
     booster = xgboost.Booster(ONE_THREAD)
@@ -80,7 +80,8 @@ def _signature_of(booster: xgboost.Booster, source: ModelSource) -> Signature:
         learner["objective"]["name"] == "multi:softmax"
     )  # the one that answers with a class, not with scores
     return table_signature(
-        source.settings,
+        source.settings.inputs,
+        source.settings.outputs,
         features=booster.num_features(),
         outputs=[
             TensorSpec(name=PREDICT, datatype="FP32", shape=(-1,) if width <= 1 or labels else (-1, width))

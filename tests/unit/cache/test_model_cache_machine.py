@@ -143,8 +143,7 @@ class CacheMachine(RuleBasedStateMachine):
 
     def release_one(self, model: ModelId) -> None:
         self.pins[model] -= 1
-        if self.pinned_copies[model] > self.pins[model]:
-            self.pinned_copies[model] = self.pins[model]
+        self.pinned_copies[model] = min(self.pinned_copies[model], self.pins[model])
         self.carry_out(self.cache.release(model, self.now_s))
 
     @rule(model=MODELS)

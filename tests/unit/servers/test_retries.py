@@ -19,7 +19,11 @@ from adapter.servers.retries import COPY_LOST_MAX, Again, Retries, is_unknown_mo
         ),
         pytest.param(Code.UNAVAILABLE, "Socket closed", False, id="a broken connection"),
         pytest.param(Code.INVALID_ARGUMENT, "Model iris not found", True, id="MLServer"),
+        pytest.param(
+            Code.INVALID_ARGUMENT, "Model iris with version 2 not found", True, id="MLServer, a version"
+        ),
         pytest.param(Code.INVALID_ARGUMENT, "input x not found", False, id="a bad request"),
+        pytest.param(Code.INVALID_ARGUMENT, "Model iris: input x not found", False, id="another bad request"),
         pytest.param(Code.INTERNAL, "Model iris not found", False, id="another code"),
         pytest.param(Code.OK, "", False, id="no error"),
     ],

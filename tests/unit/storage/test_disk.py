@@ -18,7 +18,7 @@ def root(tmp_path: Path) -> ModelRoot:
 
 def staged(root: ModelRoot, **files: str) -> Path:
     place = root.staging_place()
-    place.mkdir(parents=True)
+    root.stage(place)
     for name, content in files.items():
         (place / name).write_text(content)
     return place
@@ -107,9 +107,10 @@ def test_a_purge_spares_a_root_that_was_somebody_elses(tmp_path: Path) -> None:
 
 def test_too_little_room_is_said_with_the_figures(tmp_path: Path) -> None:
     root = ModelRoot(tmp_path, free_bytes=lambda _: 100)
-    root.require_room(100)
+    room = root.stage(root.staging_place())
+    room.require(100)
     with pytest.raises(DiskFull, match=f"needs 101 bytes and {tmp_path} has 100 free"):
-        root.require_room(101)
+        room.require(101)
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])

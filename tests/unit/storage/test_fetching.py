@@ -6,7 +6,15 @@ import pytest
 from adapter.domain.errors import BadModelKey, ObjectMissing, StorageUnreachable
 from adapter.storage import fetching
 from adapter.storage.destinations import Destination
-from adapter.storage.fetching import OBJECTS_AT_ONCE_MAX, check_sizes, fetch_all, find, make_folders, together
+from adapter.storage.fetching import (
+    OBJECTS_AT_ONCE_MAX,
+    check_sizes,
+    fetch_all,
+    find,
+    folders_of,
+    make_folders,
+    tasks,
+)
 from adapter.storage.repository import PullTarget, RemoteObject
 from tests.fakes.store import FakeClient, FakeStore
 
@@ -49,7 +57,7 @@ async def test_too_many_objects_are_not_one_model(monkeypatch: pytest.MonkeyPatc
 async def test_many_objects_are_fetched_a_few_at_a_time(tmp_path: Path) -> None:
     client = a_client(**{f"m__{number}": b"12345678" for number in range(40)})
     wanted = await find(client, a_target("m"))
-    make_folders(tmp_path / "staged", wanted)
+    make_folders(tmp_path / "staged", folders_of(wanted))
     await fetch_all(client, wanted, tmp_path / "staged", None)
     check_sizes(client, wanted, tmp_path / "staged")
     assert len(list((tmp_path / "staged/model").iterdir())) == 40
@@ -61,7 +69,7 @@ async def test_the_first_failure_stops_the_others_and_is_raised_as_it_is(tmp_pat
     client._store.failing["m/b"] = StorageUnreachable("b is ill")
     client._store.gate.clear()
     wanted = await find(client, a_target("m"))
-    make_folders(tmp_path / "staged", wanted)
+    make_folders(tmp_path / "staged", folders_of(wanted))
     with pytest.raises(StorageUnreachable, match=r"^b is ill$"):
         await fetch_all(client, wanted, tmp_path / "staged", None)
     assert client._store.under_way == 0
@@ -75,10 +83,26 @@ def test_a_file_of_another_length_is_an_error(tmp_path: Path, content: str) -> N
         check_sizes(a_client(), wanted, tmp_path)
 
 
-async def test_results_come_in_order_whoever_is_first() -> None:
-    async def after(turns: int) -> int:
-        for _ in range(turns):
-            await asyncio.sleep(1)
-        return turns
+async def test_a_failure_is_raised_as_it_is_with_its_cause() -> None:
+    async def fail() -> None:
+        raise ObjectMissing("gone") from KeyError()
 
-    assert await together(after(3), after(1), after(2)) == [3, 1, 2]
+    async def work() -> None:
+        async with tasks() as group:
+            group.create_task(fail())
+
+    with pytest.raises(ObjectMissing, match="gone") as failure:
+        await work()
+    assert isinstance(failure.value.__cause__, KeyError)
+
+
+async def test_a_cancel_of_tasks_is_a_cancel() -> None:
+    async def wait() -> None:
+        async with tasks() as group:
+            group.create_task(asyncio.Event().wait())
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(wait())
+        await asyncio.sleep(1)
+        task.cancel()
+    assert task.cancelled()

@@ -32,5 +32,5 @@ def test_a_file_has_the_path_of_itself(claim: Folder, tmp_path: Path) -> None:
 
 
 def test_a_folder_without_files_is_missing(claim: Folder, tmp_path: Path) -> None:
-    with pytest.raises(ObjectMissing, match="pvc://data/empty is a folder without a file"):
+    with pytest.raises(ObjectMissing, match="pvc://data/empty is no file, and no folder with one"):
         link(claim, PullTarget(remote_path="empty", local_name="mine"), tmp_path / "staged")

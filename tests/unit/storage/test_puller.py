@@ -225,6 +225,14 @@ async def test_removing_a_linked_model_leaves_the_claim(pulling: Pulling) -> Non
     assert (pulling.claim / "model").read_text() == "12345"
 
 
+async def test_settings_on_a_claim_cannot_be_a_link_to_a_secret(pulling: Pulling, tmp_path: Path) -> None:
+    (pulling.claim / "m").mkdir()
+    (pulling.claim / "m/model-settings.json").symlink_to(tmp_path / "storage-config/store")
+    with pytest.raises(ObjectMissing, match="leads out of"):
+        await pulling.pull("m", storage_key="claim")
+    assert pulling.on_disk() == set()
+
+
 async def test_a_schema_on_a_claim_that_is_a_folder_is_refused(pulling: Pulling) -> None:
     (pulling.claim / "model").write_text("12345")
     with pytest.raises(BadModelKey, match="schema_path names a folder"):

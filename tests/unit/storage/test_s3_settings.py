@@ -64,13 +64,14 @@ def test_an_endpoint_of_ones_own_has_a_region_to_sign_for() -> None:
         pytest.param({"endpoint_url": "hush:9000"}, "`endpoint_url` must be a whole URL", id="no scheme"),
         pytest.param({"endpoint_url": "ftp://hush"}, "`endpoint_url`", id="another scheme"),
         pytest.param({"endpoint_url": "http://hush:port"}, "`endpoint_url`", id="no port"),
+        pytest.param({"endpoint_url": "http://me:hush@minio"}, "without a user", id="a password"),
         pytest.param({"endpoint_url": "http://"}, "`endpoint_url`", id="no host"),
         pytest.param({"verify_ssl": "hush"}, "`verify_ssl` must be true or false", id="no flag"),
         pytest.param({"anonymous": 1}, "`anonymous` must be true or false", id="a number"),
     ],
 )
 def test_the_field_that_is_wrong_is_named_and_not_repeated(fields: dict[str, object], complaint: str) -> None:
-    with pytest.raises(StorageKeyUnknown, match=f"storage key 'k', type s3: {complaint}") as failure:
+    with pytest.raises(StorageKeyUnknown, match=f"storage key 'k', type s3: .*{complaint}") as failure:
         s3_settings(an_entry(**fields))
     assert "hush" not in str(failure.value)
 
@@ -82,12 +83,10 @@ def test_a_pull_needs_a_bucket(bucket: object) -> None:
         s3_bucket(an_entry(bucket=bucket))
 
 
-def test_settings_show_no_secret_and_no_password() -> None:
-    settings = s3_settings(
-        an_entry(**FULL | {"endpoint_url": "http://me:hush@minio:9000", "session_token": "hush"})
-    )
-    assert settings.endpoint == "http://minio:9000"
-    assert "hush" not in repr(s3_settings(an_entry(**FULL)))
+def test_settings_show_no_secret() -> None:
+    settings = s3_settings(an_entry(**FULL | {"session_token": "hush", "certificate": "hush"}))
+    assert (settings.session_token, settings.endpoint) == ("hush", "http://minio:9000")
+    assert "hush" not in repr(settings)
 
 
 @pytest.mark.parametrize("field", ["certificate", "ca_bundle"])

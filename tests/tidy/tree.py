@@ -1,0 +1,43 @@
+"""The files that the tidy tests look at, and the exceptions that stand, each with its reason."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+STUBS = ROOT / "adapter" / "stubs"
+
+FILE_LINES_MAX = 400
+FUNCTION_LINES_MAX = 50
+
+LONG: dict[str, str] = {}
+"""`path` or `path:function`, and why it may be longer. The list may only shrink."""
+
+TESTED_ELSEWHERE: dict[str, str] = {
+    "adapter/cluster/leash.py": "it becomes another program; tests/integration/test_processes.py runs it",
+}
+"""Source files without a test file of their name, and where they are tested instead."""
+
+
+def python_files(*folders: str) -> Iterator[Path]:
+    """Every Python file below these folders of the repository that somebody wrote."""
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if not path.is_relative_to(STUBS):
+                yield path
+
+
+def named(path: Path) -> str:
+    """The path as the repository has it."""
+    return path.relative_to(ROOT).as_posix()
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), filename=str(path))
+
+
+def complain(complaints: list[str], *, remedy: str) -> None:
+    """Fail with every complaint at once, and with what to do."""
+    assert not complaints, f"{remedy}\n  " + "\n  ".join(complaints)
