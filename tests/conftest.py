@@ -1,6 +1,13 @@
 """Unit tests run in virtual time: an hour of back-off passes in a millisecond, and nothing sleeps."""
 
+import asyncio
+
 import pytest
+
+
+def pytest_configure() -> None:
+    # Else the first asynchronous test finds, and leaves behind, a loop that nobody closes.
+    asyncio.set_event_loop(None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,15 +9,17 @@ import asyncio
 import logging
 import signal
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+
+import aiofiles
 
 from adapter.aio.clock import Clock, LoopClock
 from adapter.cache.model_cache import ModelCache
 from adapter.domain.errors import InvalidRequest
 from adapter.domain.ids import InstanceId
-from adapter.domain.runtime import RuntimeStatus
 from adapter.instance.assembly import Files, Runtime, the_files, the_runtime
 from adapter.instance.loader import Loader
 from adapter.instance.models import Models
@@ -79,63 +81,92 @@ async def _serve_mesh(
     settings: InstanceSettings, runtime: Runtime, files: Files, clock: Clock
 ) -> AsyncIterator[None]:
     """Inference and management on one port, with the cache and the registry behind them."""
-    dataplane = _dataplane(settings)
+    dataplane = await _dataplane(settings)
     await files.purge()
-    watch = RuntimeWatch(driver=runtime.driver, channel=runtime.channel, clock=clock)
-    async with AsyncExitStack() as stack:
-        registry = await stack.enter_async_context(EmbeddedRegistry.open(settings.registry_path))
-        records = ModelRecords(registry, f"{settings.kv_prefix}/{settings.service_name}/")
-        channel = await stack.enter_async_context(
-            runtime_channel(settings.serving_address, message_bytes_max=settings.message_bytes_max)
-        )
-        status = await watch.wait_ready(timeout_s=settings.runtime_start_s_max)
-        cache = _cache(settings, status)
-        owner = await stack.enter_async_context(_cancelled_at_the_end())
-        loader = Loader(
-            cache=cache,
-            provisioner=files.provisioner,
-            driver=runtime.driver,
+    async with (
+        EmbeddedRegistry.open(settings.registry_path) as registry,
+        runtime_channel(settings.serving_address, message_bytes_max=settings.message_bytes_max) as channel,
+    ):
+        edges = _Edges(
+            runtime=runtime,
+            files=files,
+            records=ModelRecords(registry, f"{settings.kv_prefix}/{settings.service_name}/"),
+            watch=RuntimeWatch(driver=runtime.driver, channel=runtime.channel, clock=clock),
             clock=clock,
-            owner=owner,
-            load_timeout_s=status.loading_timeout_s,
         )
-        models = Models(
-            instance=InstanceId(settings.instance_id),
-            records=records,
-            cache=cache,
-            loader=loader,
-            clock=clock,
-            watch=watch,
+        status = await edges.watch.wait_ready(timeout_s=settings.runtime_start_s_max)
+        log.info(
+            "runtime is ready", extra={"capacity_bytes": status.capacity_bytes, "version": status.version}
         )
-        path = RequestPath(
-            models=models,
-            cache=cache,
-            loader=loader,
-            clock=clock,
-            dataplane=dataplane,
-            watch=watch,
-            runtime_name=runtime.name_of,
-        )
-        owner.create_task(loader.keep_time(), name="keep time")
-        owner.create_task(
-            watch.keep(on_reset=loader.runtime_reset, start_s_max=settings.runtime_start_s_max),
-            name="watch the runtime",
-        )
-        handlers = (
-            *management_handlers(models),
-            *inference_handlers(models, version=version("remesh")),
-            *passthrough_handlers(path, channel),
-        )
-        await stack.enter_async_context(
-            serving(
+        async with _cancelled_at_the_end() as owner:
+            models, path = _joined(settings, edges, dataplane, owner)
+            handlers = (
+                *management_handlers(models),
+                *inference_handlers(models, version=version("remesh")),
+                *passthrough_handlers(path, channel),
+            )
+            async with serving(
                 f"{settings.host}:{settings.grpc_port}",
                 handlers,
                 options=_options(settings),
                 grace_s=settings.shutdown_timeout_ms / 1e3,
-            )
-        )
-        log.info("instance is ready", extra={"instance": settings.instance_id, "location": settings.location})
-        yield
+            ):
+                log.info("instance is ready", extra={"instance": settings.instance_id})
+                yield
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Edges:
+    """What an instance of a mesh is joined from."""
+
+    runtime: Runtime
+    files: Files
+    records: ModelRecords
+    watch: RuntimeWatch
+    clock: Clock
+
+
+def _joined(
+    settings: InstanceSettings, edges: _Edges, dataplane: DataplaneConfig, owner: asyncio.TaskGroup
+) -> tuple[Models, RequestPath]:
+    """The cache, its hands, and those who ask it; what runs in the background is the owner's."""
+    status, clock, watch = edges.watch.status, edges.clock, edges.watch
+    cache = ModelCache(
+        capacity_bytes=status.capacity_bytes,
+        loading_slots=status.loading_concurrency,
+        default_size_bytes=status.default_model_bytes,
+        policy=settings.eviction,
+        failure_expiry_s=settings.load_failure_expiry_ms / 1e3,
+    )
+    loader = Loader(
+        cache=cache,
+        provisioner=edges.files.provisioner,
+        driver=edges.runtime.driver,
+        clock=clock,
+        owner=owner,
+        load_timeout_s=status.loading_timeout_s,
+    )
+    models = Models(
+        instance=InstanceId(settings.instance_id),
+        records=edges.records,
+        cache=cache,
+        loader=loader,
+        clock=clock,
+        watch=watch,
+    )
+    path = RequestPath(
+        models=models,
+        cache=cache,
+        loader=loader,
+        clock=clock,
+        dataplane=dataplane,
+        watch=watch,
+        runtime_name=edges.runtime.name_of,
+    )
+    owner.create_task(loader.keep_time(), name="keep time")
+    keeping = watch.keep(on_reset=loader.runtime_reset, start_s_max=settings.runtime_start_s_max)
+    owner.create_task(keeping, name="watch the runtime")
+    return models, path
 
 
 @asynccontextmanager
@@ -149,23 +180,12 @@ async def _cancelled_at_the_end() -> AsyncIterator[asyncio.TaskGroup]:
         pass
 
 
-def _cache(settings: InstanceSettings, status: RuntimeStatus) -> ModelCache:
-    log.info("runtime is ready", extra={"capacity_bytes": status.capacity_bytes, "version": status.version})
-    return ModelCache(
-        capacity_bytes=status.capacity_bytes,
-        loading_slots=status.loading_concurrency,
-        default_size_bytes=status.default_model_bytes,
-        policy=settings.eviction,
-        failure_expiry_s=settings.load_failure_expiry_ms / 1e3,
-    )
-
-
-def _dataplane(settings: InstanceSettings) -> DataplaneConfig:
+async def _dataplane(settings: InstanceSettings) -> DataplaneConfig:
     """The data plane's configuration. Raises `InvalidRequest` naming the variable."""
     text, name = settings.dataplane_config, "MM_DATAPLANE_CONFIG"
     if settings.dataplane_config_path is not None:
         name = "MM_DATAPLANE_CONFIG_PATH"
-        text = _read(settings.dataplane_config_path, name)
+        text = await _read(settings.dataplane_config_path, name)
     if text is None:
         return DEFAULT_DATAPLANE
     try:
@@ -174,9 +194,10 @@ def _dataplane(settings: InstanceSettings) -> DataplaneConfig:
         raise InvalidRequest(f"{name}: {error}") from error
 
 
-def _read(path: Path, name: str) -> str:
+async def _read(path: Path, name: str) -> str:
     try:
-        return path.read_text()
+        async with aiofiles.open(path) as file:
+            return await file.read()
     except OSError as error:
         raise InvalidRequest(f"{name}: {path} cannot be read: {error.strerror}") from error
 

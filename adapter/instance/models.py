@@ -5,6 +5,7 @@ Follows ModelMesh's management semantics (reference: ModelMesh core 1.3) for a m
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from adapter.aio.clock import Clock
@@ -25,6 +26,9 @@ HOUR_MS: Final = 3_600_000
 AGE_WHEN_LOADED_NOW_MS: Final = HOUR_MS
 AGE_WHEN_REGISTERED_MS: Final = 6 * HOUR_MS
 """How long ago a new model counts as used (reference: ModelMesh core 4.1, `LASTUSED_AGE_ON_ADD_MS`)."""
+
+LAST_USED_NOTED_MS: Final = HOUR_MS
+"""A use is written to the registry only if it is so much later than the one that is there."""
 
 LOADED_STATES: Final = frozenset({EntryState.SIZING, EntryState.ACTIVE})
 LOADING_STATES: Final = frozenset(
@@ -95,11 +99,10 @@ class Models:
         if not info.type:
             raise InvalidRequest(f"model {model} needs a type: modelInfo.type must not be empty")
         used_ms = self._first_use_ms(last_used_ms, load_now=load_now)
-        created = await self._records.create(model, ModelRecord(info=info, last_used_ms=used_ms))
-        if not created:
-            await self._matches(model, info)
-        else:
+        if await self._records.create(model, ModelRecord(info=info, last_used_ms=used_ms)):
             log.info("model registered", extra={"model": model, "type": info.type})
+        else:
+            await self._registered_alike(model, info, used_ms=0 if load_now else last_used_ms)
         if load_now:
             return await self.ensure_loaded(model, sync=sync, last_used_ms=used_ms)
         return self.report(model)
@@ -161,10 +164,16 @@ class Models:
             return ModelStatus.LOADING_FAILED
         return ModelStatus.NOT_LOADED
 
-    async def _matches(self, model: ModelId, info: ModelInfo) -> None:
-        there = await self._records.get(model)
-        if there is not None and there.info != info:
-            raise ModelExists(f"Model already exists with different attribute values: {model}")
+    async def _registered_alike(self, model: ModelId, info: ModelInfo, *, used_ms: int) -> None:
+        """Check what is registered already, and note a use that is much later than the one noted."""
+
+        def change(there: ModelRecord) -> ModelRecord:
+            if there.info != info:
+                raise ModelExists(f"Model already exists with different attribute values: {model}")
+            later = used_ms - there.last_used_ms > LAST_USED_NOTED_MS
+            return replace(there, last_used_ms=used_ms) if later else there
+
+        await self._records.update(model, change)
 
     def _first_use_ms(self, asked_ms: int, *, load_now: bool) -> int:
         now_ms = self._clock.epoch_ms()

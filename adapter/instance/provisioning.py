@@ -81,7 +81,8 @@ class PullAndArrange:
         pulled = await self._puller.pull(model, info)
         try:
             folder = PurePosixPath(self._arranger.folder(model))
-            plan = self._layout(model, pulled.model_type, pulled.files, folder)
+            # A built-in server knows the model by the name of its folder.
+            plan = self._layout(ModelId(folder.name), pulled.model_type, pulled.files, folder)
             await self._arranger.arrange(model, plan)
         except BaseException:
             await self.discard(model)

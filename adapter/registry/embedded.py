@@ -1,9 +1,9 @@
 """A registry in one SQLite file, for an instance without etcd.
 
-One thread owns the connection. What is asked for while it is busy is done in one transaction, which is on the
-disk before any of it is answered, so that thousands of registrations a second share a few syncs. Revisions count
-as etcd's do: an empty store has revision 1, each commit that changes something adds 1, and every key keeps the
-revisions of its creation and of its last change, and how often it was written since its creation.
+One thread owns the connection. What is asked for while it is busy is done in one transaction, which is on
+the disk before any of it is answered, so that thousands of registrations a second share a few syncs.
+Revisions count as etcd's do: an empty store has revision 1, each commit that changes something adds 1, and
+every key keeps the revisions of its creation and of its last change, and how often it was written since.
 
 The file belongs to one process at a time, and survives the end of that process at any moment.
 """
@@ -13,7 +13,7 @@ import queue
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from functools import partial
+from copy import copy
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self, TypeVar
 
@@ -37,13 +37,17 @@ class _Call(NamedTuple):
     answer: "asyncio.Future[Any]"
 
 
+_Outcome = tuple["asyncio.Future[Any]", Any]
+"""A call's future, and its result or its error."""
+
+
 class EmbeddedRegistry:
     """`Registry` over SQLite. Made by `open`; belongs to the event loop in which it was opened."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._loop = asyncio.get_running_loop()
-        self._calls = queue.Queue[_Call | None](PENDING_MAX)
+        self._calls = queue.SimpleQueue[_Call | None]()
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._closing = False
@@ -82,12 +86,65 @@ class EmbeddedRegistry:
     async def _ask(self, do: Callable[[SqliteStore], T]) -> T:
         if self._closing:
             raise RegistryUnavailable("the registry is closed: this instance is going down")
-        call = _Call(do, self._loop.create_future())
+        if self._calls.qsize() >= PENDING_MAX:
+            raise RegistryUnavailable(f"{PENDING_MAX} calls to the registry wait already; try again later")
+        answer: asyncio.Future[T] = self._loop.create_future()
+        self._calls.put(_Call(do, answer))
+        return await answer
+
+    async def _close(self) -> None:
+        self._closing = True
+        self._calls.put(None)
+        await self._ended
+        self._thread.join()
+
+    # What the thread does.
+
+    def _run(self) -> None:
         try:
-            self._calls.put_nowait(call)
-        except queue.Full as error:
-            raise RegistryUnavailable(
-                f"{PENDING_MAX} calls to the registry wait already; try again later"
-            ) from error
-        answer: T = await call.answer
-        return answer
+            with SqliteStore.open(self._path) as store:
+                self._tell([(self._opened, None)])
+                while calls := self._next_calls():
+                    self._tell(_carried_out(store, calls))
+        except AdapterError as error:
+            # Nobody listens any more if it comes of closing the file; what was answered is on the disk.
+            self._tell([(self._opened, error)])
+        finally:
+            self._tell([(self._ended, None)])
+
+    def _next_calls(self) -> list[_Call]:
+        """What waits, in its order; when nothing does, wait. Empty: the registry is to be closed."""
+        calls = []
+        call = self._calls.get()
+        while call is not None:
+            calls.append(call)
+            if self._calls.empty() or len(calls) == BATCH_MAX:
+                return calls
+            call = self._calls.get()
+        if calls:
+            self._calls.put(None)  # first these, then the end
+        return calls
+
+    def _tell(self, outcomes: Sequence[_Outcome]) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(_deliver, outcomes)
+
+
+def _carried_out(store: SqliteStore, calls: Sequence[_Call]) -> list[_Outcome]:
+    """Do all in one transaction. What fails, fails for all: none of it is on the disk."""
+    try:
+        with store.transaction():
+            return [(call.answer, call.do(store)) for call in calls]
+    except Exception as error:  # noqa: BLE001 - whatever it is, those who asked must hear of it
+        # To each an error of its own: a raised one gathers the frames of whoever raises it.
+        return [(call.answer, copy(error)) for call in calls]
+
+
+def _deliver(outcomes: Sequence[_Outcome]) -> None:
+    for answer, outcome in outcomes:
+        if answer.done():  # whoever asked has left
+            continue
+        if isinstance(outcome, Exception):
+            answer.set_exception(outcome)
+        else:
+            answer.set_result(outcome)

@@ -1,7 +1,7 @@
 """Records as bytes: JSON objects with ModelMesh's field names (reference: ModelMesh core 3.3, 3.4).
 
-Fields that are as by default are left out. Fields that we do not know are kept in the record and written back,
-so that neither a newer writer nor a ModelMesh that shares the store loses anything.
+Fields that are as by default are left out. Fields that we do not know are kept in the record and written
+back, so that what a newer writer or a ModelMesh left in the store is not lost.
 """
 
 import json
@@ -73,5 +73,6 @@ def _whole(key: str, fields: dict[str, object], name: str) -> int:
 
 def _unreadable(key: str, problem: str) -> RecordUnreadable:
     return RecordUnreadable(
-        f"the record at {key} in the registry cannot be read: {problem}; unregister the model and register it again"
+        f"the record at {key} in the registry cannot be read: {problem}; "
+        "unregister the model and register it again"
     )

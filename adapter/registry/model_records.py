@@ -1,4 +1,4 @@
-"""Registrations, over any registry: one record for each model, below one prefix (reference: ModelMesh core 3.2)."""
+"""Registrations, over any registry: one record for each model (reference: ModelMesh core 3.2)."""
 
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
@@ -19,11 +19,6 @@ PAGE_MAX: Final = 1_000
 """Entries that one scan asks for."""
 
 
-def service_prefix(*, root: str, kvstore_prefix: str, service: str) -> str:
-    """The prefix of all keys of one mesh."""
-    return f"{root}/{kvstore_prefix}/{service}/"
-
-
 class _Known(NamedTuple):
     record: ModelRecord
     mod_revision: int
@@ -32,8 +27,8 @@ class _Known(NamedTuple):
 class ModelRecords:
     """The registered models.
 
-    Every call may raise `RegistryUnavailable`, and those that read raise `RecordUnreadable`. What is cached is
-    right as long as nobody else writes below the prefix.
+    Every call may raise `RegistryUnavailable`; `get` and `update` also raise `RecordUnreadable`. What is
+    cached is right as long as nobody else writes below the prefix.
     """
 
     def __init__(self, registry: Registry, prefix: str, *, cached_max: int = CACHED_MAX) -> None:

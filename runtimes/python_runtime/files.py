@@ -9,7 +9,8 @@ def read_file(path: str, *, bytes_max: int | None = None) -> bytes:
     """The file, or its first `bytes_max` bytes. Raises `OSError`."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        wanted = os.fstat(descriptor).st_size if bytes_max is None else bytes_max
+        size = os.fstat(descriptor).st_size
+        wanted = size if bytes_max is None else min(size, bytes_max)
         pieces = [os.read(descriptor, min(wanted, _PIECE_BYTES))]
         missing = wanted - len(pieces[0])
         while missing > 0 and pieces[-1]:

@@ -4,7 +4,10 @@ import asyncio
 import os
 import random
 import signal
+from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
 
 from adapter.aio.clock import LoopClock
 from adapter.cluster.probes import port_accepts
@@ -105,7 +108,7 @@ async def test_an_instance_killed_in_the_middle_of_pulls_leaves_nothing_half_don
             ]
 
 
-async def _some_staging_folder(models: Path, calls: list[asyncio.Future[list[int] | Code]]) -> None:
+async def _some_staging_folder(models: Path, calls: Sequence[asyncio.Future[list[int] | Code]]) -> None:
     """Until a pull is under way: it has a staging folder."""
     clock = LoopClock()
     while not list((models / ".staging").glob("*")):

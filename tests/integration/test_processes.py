@@ -52,7 +52,7 @@ def a_server(name: str, port: int, **changes: object) -> ProcessSpec:
     return ProcessSpec(name=name, **fields)  # type: ignore[arg-type]  # a builder says only what matters
 
 
-async def until(what: Callable[[], bool], *, seconds: float = 10.0) -> None:
+async def until(what: Callable[[], bool], *, seconds: float = 30.0) -> None:
     """Other processes tell no event; they are looked at."""
     async with asyncio.timeout(seconds):
         while not what():

@@ -11,12 +11,13 @@ from adapter.domain.errors import (
 )
 from adapter.servers.grpc_server import TEXT_CHARS_MAX, CannotListen, ServerOptions, serving
 from adapter.servers.inference import inference_handlers
+from adapter.servers.management import management_handlers
 from adapter.stubs.inference import open_inference_pb2 as v2
 from adapter.stubs.inference.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from adapter.stubs.mmesh import model_mesh_pb2 as mm
 from adapter.stubs.mmesh.model_mesh_pb2_grpc import ModelMeshStub
 from tests.fakes.call_path import FakeCallPath
-from tests.fakes.doors import ECHO, a_door
+from tests.fakes.doors import ECHO, a_door, connected
 from tests.fakes.management import FakeManagement
 
 
