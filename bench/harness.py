@@ -4,6 +4,7 @@ A bench prints what it does, and as its last line one JSON object: `{"bench", "f
 """
 
 import argparse
+import importlib
 import json
 import os
 import platform
@@ -12,12 +13,14 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+
+from tests.tools.recipe import Recipe, cache_folder
 
 START_S_MAX = 60.0
 STOP_S_MAX = 20.0
@@ -115,7 +118,7 @@ def wait_until_live(port: int, process: Process, *, log: Path) -> None:
     """Wait for the gRPC door to say that the server is ready."""
     deadline_s = time.monotonic() + START_S_MAX
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        ready = channel.unary_unary(f"{SERVICE}/ServerReady")
+        ready: Callable[..., bytes] = channel.unary_unary(f"{SERVICE}/ServerReady")
         while True:
             process.check_alive()
             try:
@@ -136,13 +139,14 @@ def free_port() -> int:
         return port
 
 
-def tool(name: str, executable: str) -> Path:
-    """A program that `make tools` obtained."""
-    tools = Path(os.environ.get("REMESH_TOOLS") or Path.home() / ".cache" / "remesh" / "tools")
-    path = tools / name / "bin" / executable
-    if not path.exists():
-        raise SystemExit(f"this bench needs {name}, and {path} does not exist: run `make tools` first")
-    return path
+def tool(name: str) -> Path:
+    """The program that a recipe of `make tools` obtained."""
+    recipe: Recipe = importlib.import_module(f"tests.tools.{name}").RECIPE
+    if not recipe.is_built(cache_folder()):
+        raise SystemExit(
+            f"this bench needs {name}: run `make tools` first ({recipe.missing() or 'not built'})"
+        )
+    return recipe.path(cache_folder())
 
 
 def machine() -> dict[str, object]:

@@ -94,7 +94,7 @@ def mlserver(models_dir: Path) -> Iterator[Server]:
     """The real one, from its own environment."""
     ports = {name: free_port() for name in ("grpc", "http", "metrics")}
     env = {f"MLSERVER_{name.upper()}_PORT": str(port) for name, port in ports.items()}
-    command = [str(tool("mlserver", "mlserver")), "start", str(models_dir)]
+    command = [str(tool("mlserver")), "start", str(models_dir)]
     log = models_dir / ".log"
     with started(command, log=log, env={**env, "MLSERVER_HOST": "127.0.0.1"}) as process:
         wait_until_live(ports["grpc"], process, log=log)

@@ -69,15 +69,15 @@ class Supervisor:
             await process.wait_ready()
         except BaseException:
             await process.stop()
-            self._processes.remove(process)
+            with suppress(ValueError):  # a stop of all was quicker
+                self._processes.remove(process)
             raise
         return process
 
     async def stop(self) -> None:
         """Stop them all, the youngest first; returns when all are gone."""
         while self._processes:
-            await self._processes[-1].stop()
-            self._processes.pop()
+            await self._processes.pop().stop()
 
 
 class Process:
@@ -136,7 +136,7 @@ class Process:
         finally:
             self._life.stop_asked()
             self._life.stopped()
-            self._first_ready.cancel()
+            self._tell_those_who_wait()
 
     async def _live_once(self) -> float | None:
         """One child from its start to its end; then the pause before the next, or None."""
@@ -223,6 +223,13 @@ class Process:
         if self._first_ready.done():
             raise failure
         self._first_ready.set_exception(failure)
+
+    def _tell_those_who_wait(self) -> None:
+        if not self._first_ready.done():
+            self._first_ready.set_exception(
+                ProcessFailed(f"{self.spec.name} was stopped before it was ready")
+            )
+        self._first_ready.exception()  # Seen, even when nobody waits.
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:

@@ -1,5 +1,6 @@
 """A mesh as its client sees it: the management API and inference, on one port."""
 
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from adapter.stubs.inference import open_inference_pb2 as v2
 from adapter.stubs.inference.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from adapter.stubs.mmesh import model_mesh_pb2 as mm
 from adapter.stubs.mmesh.model_mesh_pb2_grpc import ModelMeshStub
+
+_STEP = re.compile(r"([\w-]+);dur=([\d.]+)")
 
 MESSAGE_BYTES_MAX = 256 * 1024 * 1024
 """The mesh has its own, smaller limit; the client's must not be the one that is met first."""
@@ -111,14 +114,8 @@ class MeshClient:
 
 def server_timings(trailers: grpc.aio.Metadata | None) -> dict[str, float]:
     """Milliseconds by step out of `server-timing: pull;dur=12.1, load;dur=4` (W3C Server-Timing)."""
-    told: dict[str, float] = {}
-    for name, value in trailers or ():
-        if name != "server-timing":
-            continue
-        for step in str(value).split(","):
-            what, _, duration = step.strip().partition(";dur=")
-            told[what] = float(duration)
-    return told
+    headers = ", ".join(str(value) for name, value in trailers or () if name == "server-timing")
+    return {step: float(ms) for step, ms in _STEP.findall(headers)}
 
 
 def _told(info: mm.ModelStatusInfo) -> Told:

@@ -164,8 +164,8 @@ def _unavailable(path: Path, error: sqlite3.Error) -> RegistryUnavailable:
 
 def _damaged(path: Path, complaint: str) -> RegistryUnavailable:
     return RegistryUnavailable(
-        f"the registry file {path} is damaged ({' '.join(complaint.split())}); put a backup in its place, or move it and "
-        f"{path.name}-wal away and register the models again"
+        f"the registry file {path} is damaged ({' '.join(complaint.split())}); put a backup in its place, "
+        f"or move it and {path.name}-wal away and register the models again"
     )
 
 

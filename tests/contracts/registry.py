@@ -73,7 +73,7 @@ class RegistryContract:
         assert await registry.commit({}, guards={"mnist": 0}) == revision
 
     async def test_a_scan_has_what_begins_alike_in_order_of_key(self, registry: Registry) -> None:
-        await registry.commit({key: b"1" for key in ["m/b", "m/a", "m", "n", "m0", "l"]}, guards={})
+        await registry.commit(dict.fromkeys(["m/b", "m/a", "m", "n", "m0", "l"], b"1"), guards={})
         assert await keys(registry, "m/") == ["m/a", "m/b"]
         assert await keys(registry, "m") == ["m", "m/a", "m/b", "m0"]
         assert await keys(registry, "") == ["l", "m", "m/a", "m/b", "m0", "n"]

@@ -59,6 +59,12 @@ async def until(what: Callable[[], bool], *, seconds: float = 30.0) -> None:
             await LoopClock().sleep(0.02)
 
 
+async def raised_by(start: Awaitable[object]) -> ProcessFailed:
+    with pytest.raises(ProcessFailed) as raised:
+        await start
+    return raised.value
+
+
 def is_alive(pid: int) -> bool:
     status = Path(f"/proc/{pid}/status")
     try:
@@ -181,6 +187,15 @@ async def test_cancelling_a_start_ends_what_was_started() -> None:
         await LoopClock().sleep(0.2)
         starting.cancel()
     assert starting.cancelled()
+
+
+async def test_a_stop_of_all_ends_a_start_that_is_under_way() -> None:
+    async with a_supervisor() as supervisor, asyncio.TaskGroup() as owner:
+        spec = a_server("slow", free_port(), command=python("import time; time.sleep(600)"))
+        starting = owner.create_task(raised_by(supervisor.start(spec)))
+        await LoopClock().sleep(0.2)
+        await supervisor.stop()
+    assert "slow was stopped before it was ready" in str(starting.result())
 
 
 async def test_children_end_with_us_even_if_we_are_killed(tmp_path: Path) -> None:

@@ -15,6 +15,16 @@ LONG: dict[str, str] = {}
 """`path` or `path:function`, and why it may be longer. The list may only shrink."""
 
 TESTED_ELSEWHERE: dict[str, str] = {
+    "adapter/cli/instance.py": "it only starts; every test of tests/integration with an instance runs it",
+    "adapter/cli/main.py": "the names of the commands; tests/integration/test_commands.py calls each",
+    "adapter/cli/models.py": "it asks a mesh and prints; tests/integration/test_commands.py",
+    "adapter/demo/asking.py": "tests/integration/test_demo.py runs the demo",
+    "adapter/demo/examples.py": "they are trained and asked in tests/integration/test_demo.py",
+    "adapter/demo/processes.py": "tests/integration/test_demo.py runs the demo",
+    "adapter/demo/tour.py": "tests/integration/test_demo.py takes it",
+    "adapter/instance/assembly.py": "it only joins; tests/integration/test_spi_only.py and test_first_light.py",
+    "adapter/instance/instance.py": "it only joins; tests/integration/test_first_light.py and others run it",
+    "adapter/instance/settings.py": "tests/unit/cli/test_settings.py reads them as a command does",
     "adapter/cluster/leash.py": "it becomes another program; tests/integration/test_processes.py runs it",
 }
 """Source files without a test file of their name, and where they are tested instead."""

@@ -8,28 +8,9 @@ from adapter.domain.errors import RuntimeUnavailable
 from adapter.domain.runtime import RuntimeState, RuntimeStatus
 from adapter.instance.runtime_watch import RuntimeWatch
 from tests.fakes.runtime import FakeRuntime
+from tests.unit.instance.channels import FakeChannel
 
 READY, IDLE = grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.IDLE
-
-
-class FakeChannel:
-    """The connectivity of a channel, as a test turns it."""
-
-    def __init__(self) -> None:
-        self._state = IDLE
-        self._changed = asyncio.Event()
-
-    def turn(self, state: grpc.ChannelConnectivity) -> None:
-        self._state = state
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
-        return self._state
-
-    async def wait_for_state_change(self, last: grpc.ChannelConnectivity) -> None:
-        while self._state is last:
-            await self._changed.wait()
 
 
 def a_watch(runtime: FakeRuntime, channel: FakeChannel | None = None) -> RuntimeWatch:

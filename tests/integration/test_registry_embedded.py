@@ -8,6 +8,7 @@ import textwrap
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -185,7 +186,7 @@ async def test_too_many_calls_at_once_are_refused(path: Path, monkeypatch: pytes
     monkeypatch.setattr(embedded, "PENDING_MAX", 2)
     async with EmbeddedRegistry.open(path) as registry:
         release = threading.Event()
-        calls = [asyncio.ensure_future(registry._ask(lambda _: release.wait(10)))]
+        calls: list[asyncio.Future[Any]] = [asyncio.ensure_future(registry._ask(lambda _: release.wait(10)))]
         calls += [asyncio.ensure_future(registry.get("iris")) for _ in range(10)]
         done, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
         release.set()
