@@ -44,7 +44,8 @@ def command(
 
 def settings_help() -> str:
     """The settings as the end of the command's help."""
-    lines = ["\b", "Environment variables, with their defaults:", ""]
+    # click wraps a paragraph unless it begins with \b.
+    lines = ["Environment variables, with their defaults:", "", "\b"]
     for name, default, about in settings_table():
         lines.append(f"  {name}" + (f"  [{default}]" if default else ""))
         lines.append(f"      {about}")

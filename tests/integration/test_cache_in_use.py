@@ -1,6 +1,7 @@
 """More models than memory: every answer is right, the cache stays within its room, and memory returns."""
 
 import asyncio
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from tests.integration.mesh import Instance, Process
 
 MODELS = 1_000
 FIT = 200
-REQUESTS = 2_000
+REQUESTS = int(os.environ.get("REMESH_SOAK_REQUESTS", "2000"))
 ROUNDS = 10
 IN_FLIGHT = 16
 MODEL_BYTES = 1_900
@@ -91,6 +92,10 @@ async def test_a_thousand_models_share_room_for_two_hundred(served: tuple[Instan
         resident.append(resident_bytes(runtime))
 
     held = held_bytes(instance)
+    print(
+        f"{REQUESTS} requests, {len(held)} loads and unloads, at most {max(held)} of {FIT * MODEL_BYTES} bytes held; "
+        f"resident after each round: {[f'{each / 2**20:.1f} MiB' for each in resident]}"
+    )
     assert max(held) <= FIT * MODEL_BYTES
     assert len(held) > REQUESTS, "models were evicted and loaded again"
     assert resident[-1] <= resident[0] * 1.15

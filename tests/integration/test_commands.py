@@ -1,5 +1,6 @@
 """The commands that ask a mesh, as a person types them."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -35,7 +36,11 @@ def served(minio: MinioServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture(scope="module")
-async def _registered(served: Instance) -> None:
+def _registered(served: Instance) -> None:
+    asyncio.run(_register(served))
+
+
+async def _register(served: Instance) -> None:
     async with served.client() as client:
         await client.register(ModelId("three"), examples.info("three.joblib"))
         await client.register(ModelId("bad"), examples.info("nowhere.joblib"), load_now=True)

@@ -1,4 +1,4 @@
-"""The table of states, its story, and its drawing: `python -m tests.unit.cache.test_entry` renews the latter."""
+"""The table of states, its story, and its drawing, which `python -m tests.unit.cache.test_entry` renews."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def reached_from(start: EntryState) -> set[EntryState]:
     return reached
 
 
-@pytest.mark.parametrize(("step", "to"), TRANSITIONS.items(), ids=lambda it: str(it))
+@pytest.mark.parametrize(("step", "to"), TRANSITIONS.items(), ids=str)
 def test_an_entry_takes_each_step_of_the_table(step: tuple[EntryState, Cause], to: EntryState) -> None:
     entry = an_entry(step[0])
     entry.move(step[1], now_s=1.0)

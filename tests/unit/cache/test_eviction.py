@@ -28,7 +28,7 @@ def use(order: EvictionOrder, worth: Worth, now_s: float = 0.0, *, times: int = 
 
 
 def evicted(order: EvictionOrder) -> list[str]:
-    out = []
+    out = list[str]()
     while (gone := order.evict()) is not None:
         out.append(gone.model)
         order.check()

@@ -1,4 +1,4 @@
-"""Random events in random order, as a runtime and its loader could produce them, against a model of the truth."""
+"""Random events in random order, as a runtime and a loader could cause them, against a model of the truth."""
 
 from collections import Counter
 from typing import Any
