@@ -1,7 +1,7 @@
 """What a cold call costs beyond its pull, its load and its inference.
 
-A real MinIO, the in-house runtime and a real instance; small scikit-learn models, each asked once. The pull, the
-load and the inference are what the instance tells of them; ours is the rest of what the client waited.
+A real MinIO, the in-house runtime and a real instance; small scikit-learn models, each asked once. The pull,
+the load and the inference are what the instance tells of them; ours is the rest of what the client waited.
 """
 
 import asyncio

@@ -141,7 +141,7 @@ class Copies:
         self._draining.pop(entry.model, None)
         if entry.worth.pins:
             self._orphaned_pins[entry.model] = entry.worth.pins
-            entry.worth.pins = 0
+        entry.worth.pins = entry.worth.size_bytes = 0
 
     def _unload_drained(self, entry: CacheEntry) -> None:
         drained = self._draining.pop(entry.model, None)

@@ -204,8 +204,9 @@ class ModelCache:
         if entry is not None and entry.state is _S.FAILED:
             if asked.waiting:
                 self._failed.use(entry)
-            self._forget_outdated(now_s)
-            entry = self._entries.get(asked.model)
+            if self._failed.recall(asked.model, now_s) is None:
+                self._remove(entry, Cause.EXPIRED, now_s)
+                entry = None
         if entry is None:
             self._queue(asked, now_s)
         elif entry.state in _USABLE or entry.failure is not None:
@@ -344,7 +345,7 @@ class ModelCache:
             entry.unregistered = True
         elif entry.state is _S.WAITING:
             self._discard(entry, now_s)
-        elif entry.state is not _S.UNLOADING:
+        elif entry.state is not _S.UNLOADING:  # QUEUED or FAILED
             self._loads.take_out(entry)
             self._remove(entry, Cause.UNREGISTERED, now_s)
 

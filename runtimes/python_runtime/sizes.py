@@ -36,6 +36,9 @@ _SHARED = (
     *(np.dtype, Signature),
 )
 
+_COUNTED_OWNERS = (np.ndarray, bytes, bytearray)
+"""Owners of an array's memory whose `sys.getsizeof` counts it."""
+
 
 def held_bytes(root: object) -> int:
     """What an object holds, with all that it alone leads to."""
@@ -47,7 +50,7 @@ def held_bytes(root: object) -> int:
         if isinstance(item, _SHARED) or id(item) in seen:
             continue
         seen.add(id(item))
-        total += sys.getsizeof(item)
+        total += sys.getsizeof(item) + _foreign_bytes(item)
         waiting.extend(_led_to(item))
     return total
 
@@ -57,13 +60,19 @@ def _led_to(item: Any) -> list[Any]:  # noqa: ANN401  anything
         return []
     if isinstance(item, np.ndarray):
         elements = item.ravel().tolist() if item.dtype.kind == "O" else []
-        return elements if item.base is None else [*elements, item.base]
+        return [*elements, item.base] if isinstance(item.base, _COUNTED_OWNERS) else elements
     if isinstance(item, dict):
         return list(item.values()) if len(item) <= NAMES_MAX else [*item.keys(), *item.values()]
     referents = gc.get_referents(item)
     if not hasattr(item, "__dict__") and "__getstate__" in vars(type(item)):
         referents.extend(_pickled_state(item))
     return referents
+
+
+def _foreign_bytes(item: Any) -> int:  # noqa: ANN401  anything
+    """The data of an array that lie in memory of somebody who does not count them (a tree of scikit-learn)."""
+    is_array = isinstance(item, np.ndarray) and item.base is not None
+    return item.nbytes if is_array and not isinstance(item.base, _COUNTED_OWNERS) else 0
 
 
 def _pickled_state(item: Any) -> list[Any]:  # noqa: ANN401  anything

@@ -1,4 +1,4 @@
-"""Whatever is wrong with one model: a distinct status, a text that says what to do, and nobody else is harmed."""
+"""What is wrong with one model gets a status and a text of its own, and harms nobody else."""
 
 from collections.abc import Iterator
 
@@ -40,7 +40,7 @@ def served(minio: MinioServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 async def refused(served: Instance, name: str, info: ModelInfo) -> MeshRefused:
-    """How an inference is refused; checks that the failure is remembered, and that a sound model still answers."""
+    """How an inference is refused; a sound model must still answer, and nothing be left behind."""
     async with served.client() as client:
         await client.register(ModelId(name), info)
         with pytest.raises(MeshRefused) as first:

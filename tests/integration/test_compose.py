@@ -17,14 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def services() -> dict[str, Any]:
     """The services, as Compose itself reads them."""
-    command = [
-        tool(compose_recipe.RECIPE),
-        "--file",
-        ROOT / "docker-compose.yml",
-        "config",
-        "--format",
-        "json",
-    ]
+    compose = str(tool(compose_recipe.RECIPE))
+    command = [compose, "--file", str(ROOT / "docker-compose.yml"), "config", "--format", "json"]
     said = subprocess.run(command, capture_output=True, text=True, check=False)
     assert said.returncode == 0, said.stderr
     return dict(json.loads(said.stdout)["services"])

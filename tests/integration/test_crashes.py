@@ -7,8 +7,6 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-
 from adapter.aio.clock import LoopClock
 from adapter.cluster.probes import port_accepts
 from adapter.cluster.processes import ProcessSpec, Supervisor

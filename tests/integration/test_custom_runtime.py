@@ -181,9 +181,7 @@ async def test_the_spi_of_the_runtime_is_out_of_reach(tmp_path: Path) -> None:
         grpc.aio.insecure_channel(up.address) as channel,
     ):
         with pytest.raises(grpc.aio.AioRpcError, match="Method not found or not permitted") as error:
-            await channel.unary_unary("/mmesh.ModelRuntime/unloadModel")(
-                b"", metadata=(("mm-model-id", "iris"),)
-            )
+            await raw(channel, "mmesh.ModelRuntime/unloadModel", b"", ("mm-model-id", "iris"))
     assert error.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 

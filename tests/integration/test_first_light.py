@@ -53,7 +53,7 @@ def test_tritonclient_works_unmodified(served: Instance) -> None:
     )
     assert said.returncode == 0, said.stderr
     saw = json.loads(said.stdout)
-    assert saw["live"] and saw["ready"] and saw["model_ready"]
+    assert (saw["live"], saw["ready"], saw["model_ready"]) == (True, True, True)
     assert saw["server"] == "remesh"
     assert saw["inputs"] == [["FP64", [-1, 64]]]
     assert saw["answer"] == examples.digits_model().predict(pixels).tolist()

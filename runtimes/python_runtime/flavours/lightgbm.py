@@ -11,7 +11,7 @@ import lightgbm
 from runtimes.python_runtime.errors import Corrupt
 from runtimes.python_runtime.files import read_file
 from runtimes.python_runtime.flavours import sklearn
-from runtimes.python_runtime.flavours.lightgbm_text import check_text
+from runtimes.python_runtime.flavours.lightgbm_text import checked
 from runtimes.python_runtime.flavours.model import Model, ModelSource
 from runtimes.python_runtime.flavours.pickles import load_pickle
 from runtimes.python_runtime.flavours.table import SNIFFED_BYTES, content_of
@@ -41,8 +41,7 @@ def load(source: ModelSource) -> Model:
         return _pickled(source)
     text = data.decode(errors="replace")
     try:
-        check_text(text)
-        booster = lightgbm.Booster(model_str=text)
+        booster = lightgbm.Booster(model_str=checked(text))
     except (Corrupt, lightgbm.basic.LightGBMError) as error:
         raise Corrupt(f"{source.path} cannot be read: {error}") from error
     return LightgbmModel(booster, _signature_of(booster, source))

@@ -1,9 +1,9 @@
 """Whether the text of a LightGBM model is whole.
 
-The library reads trees in parallel, and a tree that is cut off or garbled ends the *process* (seen with 4.7:
-the error is thrown where nobody can catch it). So the text is checked before the library sees it: all trees
-that the header announces are there, each has as many splits and leaves as it says, and none points outside
-of itself.
+The library reads trees in parallel, where an error cannot be caught: it ends the *process* (seen with 4.7). So
+the library is given the text without the line `tree_sizes`, which has it read one tree after the other; and
+before that it is checked here, since what is cut off between two trees would only be a smaller model then, and
+what points outside of a tree would be followed there.
 """
 
 import re
@@ -11,12 +11,14 @@ from collections.abc import Mapping
 
 from runtimes.python_runtime.errors import Corrupt
 
-_SPLITS = ("split_feature", "threshold", "decision_type", "left_child", "right_child")
+_OF_SPLITS = ("split_feature", "threshold", "decision_type", "left_child", "right_child")
 _CHILDREN = ("left_child", "right_child")
+_IS_CATEGORICAL = 1
+"""A bit of `decision_type`; the threshold is then the number of a set of categories."""
 
 
-def check_text(text: str) -> None:
-    """Raise `Corrupt` for a text that the library must not see."""
+def checked(text: str) -> str:
+    """The text as the library may see it; raises `Corrupt` for one that is not whole."""
     head, _, rest = text.partition("\n\n")
     header = _fields(head)
     if not head.startswith("tree\n") or "tree_sizes" not in header:
@@ -34,35 +36,49 @@ def check_text(text: str) -> None:
         position += size
     if not text.startswith("end of trees", position):
         raise Corrupt(f"something stands behind the {len(sizes)} trees that the header announces")
+    return _SIZES.sub("", head, count=1) + text[len(head) :]
+
+
+_SIZES = re.compile(r"^tree_sizes=.*(\n|\Z)", re.MULTILINE)
 
 
 def _check_tree(tree: Mapping[str, str], number: int, features: int) -> None:
     leaves = _whole(tree, "num_leaves")
     if leaves < 1 or _count(tree, "leaf_value") != leaves:
         raise Corrupt(f"tree {number} has not {leaves} leaves")
+    if _whole(tree, "is_linear", missing=0):
+        _check_columns(tree, "leaf_features", number, features)
     if leaves == 1:
         return
-    for name in _SPLITS:
+    for name in _OF_SPLITS:
         if _count(tree, name) != leaves - 1:
             raise Corrupt(f"tree {number} has not {leaves - 1} entries in {name}")
     for name in _CHILDREN:
         children = _wholes(tree, name)
         if min(children) < -leaves or max(children) > leaves - 2:
             raise Corrupt(f"tree {number} points outside of itself")
-    columns = _wholes(tree, "split_feature")
-    if min(columns) < 0 or max(columns) >= features:
-        raise Corrupt(f"tree {number} splits by a column that there is not")
+    _check_columns(tree, "split_feature", number, features)
     _check_categories(tree, number)
 
 
+def _check_columns(tree: Mapping[str, str], name: str, number: int, features: int) -> None:
+    columns = _wholes(tree, name)
+    if columns and (min(columns) < 0 or max(columns) >= features):
+        raise Corrupt(f"tree {number} asks for a column that there is not")
+
+
 def _check_categories(tree: Mapping[str, str], number: int) -> None:
-    categories = _whole(tree, "num_cat")
-    if categories == 0:
+    sets = _whole(tree, "num_cat")
+    kinds = zip(_wholes(tree, "decision_type"), tree["threshold"].split(), strict=True)
+    chosen = [threshold for kind, threshold in kinds if kind & _IS_CATEGORICAL]
+    if not all(threshold.isdecimal() and int(threshold) < sets for threshold in chosen):
+        raise Corrupt(f"tree {number} asks for a set of categories that there is not")
+    if sets == 0:
         return
     boundaries = _wholes(tree, "cat_boundaries")
     rising = boundaries == sorted(boundaries)
-    if len(boundaries) != categories + 1 or boundaries[0] != 0 or not rising:
-        raise Corrupt(f"tree {number} has not {categories} sets of categories")
+    if len(boundaries) != sets + 1 or boundaries[0] != 0 or not rising:
+        raise Corrupt(f"tree {number} has not {sets} sets of categories")
     if _count(tree, "cat_threshold") != boundaries[-1]:
         raise Corrupt(f"tree {number} has not all its categories")
 
@@ -72,17 +88,20 @@ def _fields(block: str) -> dict[str, str]:
 
 
 def _count(fields: Mapping[str, str], name: str) -> int:
-    value = fields.get(name, "")
-    return value.count(" ") + 1 if value else 0
+    return len(fields.get(name, "").split())
 
 
-def _whole(fields: Mapping[str, str], name: str) -> int:
-    return _wholes(fields, name)[0]
+def _whole(fields: Mapping[str, str], name: str, *, missing: int | None = None) -> int:
+    numbers = _wholes(fields, name)
+    if len(numbers) == 1:
+        return numbers[0]
+    if missing is None or numbers:
+        raise Corrupt(f"{name} is missing, or not one number")
+    return missing
 
 
 def _wholes(fields: Mapping[str, str], name: str) -> list[int]:
     try:
-        numbers = [int(number) for number in fields.get(name, "").split(" ")]
+        return [int(number) for number in fields.get(name, "").split()]
     except ValueError as error:
-        raise Corrupt(f"{name} is missing, or not what it should be") from error
-    return numbers
+        raise Corrupt(f"{name} has something else than whole numbers") from error

@@ -24,12 +24,14 @@ def shortcut_for(estimator: Any) -> Shortcut | None:  # noqa: ANN401  any estima
     coefficients = getattr(estimator, "coef_", None)
     if base is None or not isinstance(coefficients, np.ndarray):
         return None
-    kind = type(estimator)
-    classifier, regressor = base.LinearClassifierMixin, base.LinearModel
-    if getattr(kind, "predict", None) is classifier.predict:
-        unchanged = kind.decision_function is classifier.decision_function and coefficients.ndim == MATRIX
-        return _classes if unchanged else None
-    if getattr(kind, "predict", None) is regressor.predict:
+    kind, classifier, regressor = type(estimator), base.LinearClassifierMixin, base.LinearModel
+    predict = getattr(kind, "predict", None)
+    if predict is classifier.predict and kind.decision_function is classifier.decision_function:
+        return _classes if coefficients.ndim == MATRIX else None
+    several = getattr(
+        base, "MultiOutputLinearModel", regressor
+    )  # younger than the other two; it only delegates
+    if predict in (regressor.predict, several.predict):
         return _values if kind._decision_function is regressor._decision_function else None  # noqa: SLF001
     return None
 

@@ -14,6 +14,7 @@ from adapter.cache.messages import (
     LoadFailed,
     LoadRequested,
     Pulled,
+    Settled,
     StartUnload,
     Tick,
     Unloaded,
@@ -101,3 +102,9 @@ class Play:
 def only(commands: list[CacheCommand], kind: type[CacheCommand]) -> list[Any]:
     """The commands of one kind."""
     return [command for command in commands if isinstance(command, kind)]
+
+
+def error_of(commands: list[CacheCommand]) -> Exception | None:
+    """Why those who wait for the one settled model fail."""
+    [settled] = [command for command in commands if isinstance(command, Settled)]
+    return None if settled.failure is None else settled.failure.error

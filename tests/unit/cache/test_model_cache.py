@@ -1,14 +1,15 @@
-"""The machine in scenes. What random events do to it is in `test_model_cache_machine.py`."""
+"""The machine in scenes: from being asked for to being loaded, or not.
+
+What goes, and who gets the room, is in the files beside this one; random events in `test_model_cache_machine.py`.
+"""
 
 import pytest
 
 from adapter.cache.entry import EntryState, IllegalTransition
 from adapter.cache.messages import (
-    CopyLost,
     DiscardFiles,
     Dropped,
     MeasureSize,
-    RuntimeReset,
     Settled,
     Sized,
     StartLoad,
@@ -19,21 +20,13 @@ from adapter.cache.model_cache import ModelCache
 from adapter.domain.errors import (
     CacheBusy,
     ModelCorrupt,
-    ModelNotFound,
-    ModelTooBig,
     RuntimeUnavailable,
     StorageUnreachable,
 )
 from adapter.domain.ids import ModelId
-from tests.unit.cache.play import Play, only
+from tests.unit.cache.play import Play, error_of, only
 
 A, B = ModelId("a"), ModelId("b")
-
-
-def error_of(commands: list[object]) -> Exception | None:
-    """Why those who wait for the one settled model fail."""
-    [settled] = [command for command in commands if isinstance(command, Settled)]
-    return None if settled.failure is None else settled.failure.error
 
 
 # From asked for to loaded.
@@ -123,323 +116,15 @@ def test_bounds_that_make_no_sense_are_refused(capacity: int, slots: int, size: 
         ModelCache(capacity_bytes=capacity, loading_slots=slots, default_size_bytes=size)
 
 
-# Room.
-
-
-def test_a_load_waits_until_the_evicted_is_confirmed_to_be_gone() -> None:
-    play = Play(capacity=200)
-    play.load("a")
-    play.load("b")
-    play.ask("c")
-    assert play.pulled("c") == [StartUnload(model=A, cause="room for c")]
-    assert (play.state("a"), play.state("c"), play.cache.used_bytes) == (
-        EntryState.UNLOADING,
-        EntryState.WAITING,
-        200,
-    )
-    assert play.unloaded("a") == [StartLoad(model=ModelId("c"), size_hint_bytes=100)]
-    assert play.state("a") is None
-
-
-def test_room_that_is_made_for_one_is_not_given_to_another() -> None:
-    play = Play(capacity=200)
-    play.load("a", size=200)
-    play.ask("big")
-    play.ask("small")
-    play.pulled("big", disk=120)
-    assert play.pulled("small", disk=40) == []
-    commands = play.unloaded("a")
-    assert {command.model for command in only(commands, StartLoad)} == {"big", "small"}
-
-
-def test_the_least_valuable_go_and_no_more_than_needed() -> None:
-    play = Play(capacity=300)
-    play.load("dear", load_s=50)
-    play.load("cheap", load_s=1)
-    play.load("used", load_s=1)
-    play.use("used")
-    play.ask("new")
-    assert [c.model for c in only(play.pulled("new"), StartUnload)] == ["cheap"]
-
-
-def test_with_lru_the_longest_unused_goes() -> None:
-    play = Play(capacity=200, policy="lru")
-    play.load("a", load_s=50)
-    play.load("b", load_s=1)
-    play.ask("new")
-    assert [c.model for c in only(play.pulled("new"), StartUnload)] == ["a"]
-
-
-def test_when_all_is_in_use_a_load_waits_for_a_release() -> None:
-    play = Play(capacity=100)
-    play.load("a")
-    play.acquire("a")
-    play.ask("b")
-    assert play.pulled("b") == []
-    assert play.release("a") == [StartUnload(model=A, cause="room for b")]
-
-
-def test_a_wait_for_room_is_bounded_and_not_remembered() -> None:
-    play = Play(capacity=100, waiting_for_room_s_max=30)
-    play.load("a")
-    play.acquire("a")
-    play.ask("b")
-    play.pulled("b")
-    assert play.tick(29.0) == []
-    commands = play.tick(1.0)
-    assert isinstance(error_of([*commands]), CacheBusy)
-    assert only(commands, DiscardFiles) == [DiscardFiles(model=B)]
-    assert (play.state("b"), play.ask("b")) == (None, [StartPull(model=B)])
-
-
-def test_two_models_do_not_chase_each_other_before_either_is_used() -> None:
-    play = Play(capacity=100)
-    play.load("a", used=False)
-    play.ask("b")
-    assert play.pulled("b") == []
-    assert play.acquire("a")
-    assert play.release("a") == [StartUnload(model=A, cause="room for b")]
-
-
-def test_whoever_does_not_come_for_his_model_loses_it() -> None:
-    play = Play(capacity=100, first_use_s_max=5)
-    play.load("a", used=False)
-    play.ask("b")
-    play.pulled("b")
-    assert play.tick(5.0) == [StartUnload(model=A, cause="room for b")]
-
-
-def test_what_was_loaded_in_the_background_may_go_at_once() -> None:
-    play = Play(capacity=100)
-    play.ask("a", waiting=False)
-    play.pulled("a")
-    play.loaded("a")
-    play.ask("b")
-    assert only(play.pulled("b"), StartUnload) == [StartUnload(model=A, cause="room for b")]
-
-
-def test_a_model_that_can_never_fit_is_refused_before_anything_is_unloaded() -> None:
-    play = Play(capacity=300)
-    play.load("a")
-    play.ask("b")
-    commands = play.pulled("b", disk=301)
-    assert isinstance(error_of([*commands]), ModelTooBig)
-    assert (only(commands, DiscardFiles), only(commands, StartUnload)) == ([DiscardFiles(model=B)], [])
-    assert isinstance(error_of([*play.ask("b")]), ModelTooBig)
-
-
-def test_a_model_measured_to_be_bigger_than_predicted_sends_others_away() -> None:
-    play = Play(capacity=300)
-    play.load("a")
-    play.load("b")
-    play.ask("c")
-    play.pulled("c")
-    commands = play.loaded("c", 150)
-    assert [command.model for command in only(commands, StartUnload)] == ["a"]
-    assert (play.cache.used_bytes, play.cache.deficit_bytes) == (350, 50)
-    play.unloaded("a")
-    assert (play.cache.used_bytes, play.cache.deficit_bytes) == (250, 0)
-
-
-def test_a_deficit_in_use_is_repaid_as_soon_as_it_is_not() -> None:
-    play = Play(capacity=300)
-    play.load("a", size=200)
-    play.acquire("a")
-    play.ask("c")
-    play.pulled("c")
-    play.loaded("c", 150)
-    assert play.cache.deficit_bytes == 50
-    assert play.acquire("c")
-    because = "evicted because more is loaded than there is room"
-    assert play.release("c") == [StartUnload(model=ModelId("c"), cause=because)]
-
-
-def test_a_model_measured_to_be_bigger_than_all_the_room_is_unloaded_and_not_tried_again() -> None:
-    play = Play(capacity=300)
-    play.load("a")
-    play.ask("b")
-    play.pulled("b")
-    commands = play.loaded("b", 301)
-    assert isinstance(error_of([*commands]), ModelTooBig)
-    assert [command.model for command in only(commands, StartUnload)] == ["b"]
-    assert isinstance(error_of([*play.ask("b")]), ModelTooBig)
-    play.unloaded("b")
-    assert (play.state("b"), play.state("a")) == (EntryState.FAILED, EntryState.ACTIVE)
-    assert isinstance(error_of([*play.ask("b")]), ModelTooBig)
-
-
-def test_an_unload_that_fails_for_good_takes_its_room_until_the_model_is_loaded_again() -> None:
-    play = Play(capacity=200)
-    play.load("a")
-    play.load("b")
-    play.ask("c")
-    play.pulled("c")
-    [second] = only(play.unloaded("a", failure="it will not"), StartUnload)
-    assert (second.model, play.cache.capacity_bytes, play.cache.stranded_bytes) == ("b", 100, 100)
-    play.unloaded("b")
-    play.loaded("c")
-    play.use("c")
-    play.load("a")
-    assert (play.cache.capacity_bytes, play.cache.stranded_bytes) == (200, 0)
-
-
-def test_a_runtime_with_less_room_gives_up_what_is_too_much() -> None:
-    play = Play(capacity=300)
-    for model in "abc":
-        play.load(model)
-    commands = play.cache.reset_capacity(
-        capacity_bytes=100, loading_slots=1, default_size_bytes=10, now_s=play.now_s
-    )
-    assert [command.model for command in only(commands, StartUnload)] == ["a", "b"]
-    assert (play.cache.capacity_bytes, play.cache.deficit_bytes) == (100, 200)
-    play.cache.check()
-
-
-# A model that goes while it is wanted.
-
-
-def test_a_model_that_is_asked_for_while_it_goes_is_loaded_again_afterwards() -> None:
-    play = Play(capacity=100)
-    play.load("a")
-    play.ask("b")
-    play.pulled("b")
-    assert play.ask("a") == []
-    assert play.ask("a", waiting=False) == []
-    assert set(play.unloaded("a")) == {StartLoad(model=B, size_hint_bytes=100), StartPull(model=A)}
-
-
-def test_a_lost_copy_is_gone_at_once_and_loaded_anew() -> None:
-    play = Play()
-    play.load("a")
-    play.acquire("a")
-    assert play.tell(CopyLost(model=A)) == []
-    assert play.tell(CopyLost(model=A)) == []
-    assert (play.state("a"), play.acquire("a"), play.cache.used_bytes) == (None, False, 0)
-    assert play.ask("a") == [StartPull(model=A)]
-    assert play.tell(CopyLost(model=A)) == []
-    assert play.release("a") == []
-
-
-def test_after_a_restart_of_the_runtime_nothing_is_there_but_what_is_on_its_way() -> None:
-    play = Play(capacity=300, slots=1)
-    play.load("active")
-    play.ask("sizing")
-    play.pulled("sizing")
-    play.loaded("sizing", None)
-    play.tell(Dropped(model=ModelId("active")))
-    play.ask("active")
-    play.ask("loading")
-    play.pulled("loading")
-    play.tell(RuntimeReset())
-    assert play.cache.used_bytes == 100
-    assert {model: play.state(model) for model in play.cache} == {
-        "loading": EntryState.LOADING,
-        "active": EntryState.QUEUED,
-    }
-    assert StartPull(model=ModelId("active")) in play.failed("loading", RuntimeUnavailable("restarts"))
-
-
-def test_a_restart_frees_what_was_stranded() -> None:
-    play = Play()
-    play.load("a")
-    play.tell(Dropped(model=A))
-    play.unloaded("a", failure="it will not")
-    play.tell(RuntimeReset())
-    assert (play.cache.stranded_bytes, play.cache.capacity_bytes) == (0, 300)
-
-
-# Unregistered.
-
-
-def test_an_unregistered_model_is_unloaded() -> None:
-    play = Play()
-    play.load("a")
-    assert play.tell(Dropped(model=A)) == [StartUnload(model=A, cause="unregistered")]
-    assert play.tell(Dropped(model=A)) == []
-    assert play.tell(Dropped(model=B)) == []
-    play.unloaded("a")
-    assert (len(play.cache), play.cache.used_bytes) == (0, 0)
-
-
-def test_an_unregistered_model_in_use_is_unloaded_when_it_is_not() -> None:
-    play = Play()
-    play.load("a")
-    play.acquire("a")
-    assert play.tell(Dropped(model=A)) == []
-    assert not play.acquire("a")
-    assert play.release("a") == [StartUnload(model=A, cause="unregistered")]
-
-
-@pytest.mark.parametrize("queued_behind", [True, False], ids=["queued", "pulling"])
-def test_whoever_waits_for_an_unregistered_model_is_told(queued_behind: bool) -> None:
-    play = Play(slots=1)
-    if queued_behind:
-        play.ask("b")
-    play.ask("a")
-    assert isinstance(error_of([*play.tell(Dropped(model=A))]), ModelNotFound)
-
-
-def test_a_model_unregistered_while_it_is_pulled_is_discarded_then() -> None:
-    play = Play()
-    play.ask("a")
-    play.tell(Dropped(model=A))
-    assert play.pulled("a") == [DiscardFiles(model=A)]
-    assert len(play.cache) == 0
-
-
-def test_a_model_unregistered_while_it_waits_for_room_is_discarded() -> None:
-    play = Play(capacity=100)
-    play.load("b")
-    play.acquire("b")
-    play.ask("a")
-    play.pulled("a")
-    assert DiscardFiles(model=A) in play.tell(Dropped(model=A))
-    assert play.state("a") is None
-
-
-def test_a_model_unregistered_while_it_is_loaded_is_unloaded_then() -> None:
-    play = Play()
-    play.ask("a")
-    play.pulled("a")
-    play.tell(Dropped(model=A))
-    assert play.loaded("a", None) == [StartUnload(model=A, cause="unregistered")]
-
-
-def test_a_model_unregistered_and_registered_anew_while_it_is_pulled_is_pulled_anew() -> None:
-    play = Play()
-    play.ask("a")
-    play.tell(Dropped(model=A))
-    assert play.ask("a") == []
-    assert play.pulled("a") == [DiscardFiles(model=A), StartPull(model=A)]
-    play.pulled("a")
-    assert play.loaded("a") == [Settled(model=A)]
-
-
-def test_a_failure_of_an_unregistered_model_is_not_remembered() -> None:
-    play = Play()
-    play.ask("a")
-    play.tell(Dropped(model=A))
-    assert play.failed("a", ModelCorrupt("broken")) == []
-    assert play.ask("a") == [StartPull(model=A)]
-
-
-def test_unregistering_forgets_the_failure() -> None:
-    play = Play()
-    play.ask("a")
-    play.failed("a", ModelCorrupt("broken"))
-    play.tell(Dropped(model=A))
-    assert play.ask("a") == [StartPull(model=A)]
-
-
 # Failures.
 
 
 def test_a_failure_is_told_remembered_and_then_tried_again() -> None:
     play = Play()
     play.ask("a")
-    assert isinstance(error_of([*play.failed("a", ModelCorrupt("broken"))]), ModelCorrupt)
+    assert isinstance(error_of(play.failed("a", ModelCorrupt("broken"))), ModelCorrupt)
     play.now_s += 449
-    assert isinstance(error_of([*play.ask("a")]), ModelCorrupt)
+    assert isinstance(error_of(play.ask("a")), ModelCorrupt)
     failure = play.cache.failure(A, play.now_s)
     assert failure is not None
     assert (failure.text, play.state("a")) == ("DATA_LOSS: broken", EntryState.FAILED)
@@ -453,7 +138,7 @@ def test_background_work_waits_the_whole_time() -> None:
     play.ask("a", waiting=False, used_s=play.now_s - 1000)
     play.failed("a", ModelCorrupt("broken"))
     play.now_s += 899
-    assert isinstance(error_of([*play.ask("a", waiting=False)]), ModelCorrupt)
+    assert isinstance(error_of(play.ask("a", waiting=False)), ModelCorrupt)
     play.now_s += 1
     assert play.ask("a", waiting=False) == [StartPull(model=A)]
 
@@ -508,7 +193,7 @@ def test_a_full_queue_refuses_at_once() -> None:
     play = Play(slots=1, queue_max=1)
     play.ask("pulling")
     play.ask("queued")
-    assert isinstance(error_of([*play.ask("a")]), CacheBusy)
+    assert isinstance(error_of(play.ask("a")), CacheBusy)
     assert play.state("a") is None
 
 

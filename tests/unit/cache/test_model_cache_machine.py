@@ -36,7 +36,7 @@ from adapter.domain.ids import ModelId
 
 CAPACITY, SLOTS, DRAIN_S = 1000, 2, 10.0
 MODELS = st.sampled_from([ModelId(name) for name in "abcdefg"])
-SIZES = st.one_of(st.integers(1, 400), st.integers(1, 1300))
+SIZES = st.one_of(st.integers(1, 400), st.integers(1, 1300), st.just(CAPACITY + 1))
 ERRORS = st.sampled_from([ModelCorrupt("broken"), StorageUnreachable("away"), RuntimeUnavailable("restarts")])
 
 

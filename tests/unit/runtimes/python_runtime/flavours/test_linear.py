@@ -10,7 +10,6 @@ from sklearn.linear_model import (
     Lasso,
     LinearRegression,
     LogisticRegression,
-    Ridge,
     RidgeClassifier,
     SGDClassifier,
 )
@@ -27,7 +26,7 @@ LINEAR = {
     "classes by name": SGDClassifier(random_state=0).fit(ROWS, NAMES),
     "support vectors": LinearSVC(random_state=0).fit(ROWS, CLASSES),
     "regression": LinearRegression().fit(ROWS, ROWS[:, 0]),
-    "several targets": Ridge().fit(ROWS, ROWS[:, :2]),
+    "several targets": LinearRegression().fit(ROWS, ROWS[:, :2]),
     "lasso": Lasso().fit(ROWS, ROWS[:, 0]),
 }
 

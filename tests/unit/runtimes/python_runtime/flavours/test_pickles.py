@@ -27,7 +27,7 @@ def same(one: Any, other: Any) -> bool:
             other.flags.c_contiguous,
             other.flags.f_contiguous,
         )
-        equal: bool = np.array_equal(one, other, equal_nan=one.dtype.kind in "fc")
+        equal: bool = np.array_equal(one, other, equal_nan=one.dtype.kind in "fcM")
         return type(one) is type(other) and one.dtype == other.dtype and layout and equal
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)

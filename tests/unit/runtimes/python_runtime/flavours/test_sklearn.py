@@ -115,6 +115,7 @@ def test_columns_of_text(load: Any) -> None:
     np.testing.assert_array_equal(model.run(inputs, ())["transform"].toarray(), expected)
 
 
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
 def test_columns_may_come_one_by_one(load: Any, iris: Any, classifier: Any, rows: np.ndarray) -> None:
     classifier = LogisticRegression(max_iter=500).fit(*iris)
     classifier.feature_names_in_ = np.array(["a", "b", "c", "d"], object)
