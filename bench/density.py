@@ -4,9 +4,9 @@ Small scikit-learn models (LogisticRegression, 4 columns, 3 classes) and the sam
 the adapter lays it out, are loaded by the real load call. The base is the process after one model of the
 library, so the library itself is not counted; everything else is: names, records, what the allocators lose.
 
-Figures: `bytes_per_model`, `load_cpu_ms` (CPU of the runtime's process), `onnx_bytes_per_model`, `threads` (of
-the process when all are loaded). Beside them: threads and open files that came with the models (0 is right),
-what the runtime itself measured, and what stays of each model's memory after its unload.
+Figures: `bytes_per_model`, `load_cpu_ms` (CPU of the runtime's process), `onnx_bytes_per_model`, `threads`
+(of the process when all are loaded). Beside them: threads and open files that came with the models (0 is
+right), what the runtime itself measured, and what stays of each model's memory after its unload.
 """
 
 import asyncio

@@ -1,12 +1,12 @@
 """What one row through a small scikit-learn model costs, ours beside MLServer.
 
-Both servers run at once and are asked in turns, over gRPC, by the same client with the same bytes: raw contents,
-one row of FP64, LogisticRegression with 4 columns and 3 classes. MLServer has `parallel_workers: 0`, its
-cheapest mode. Both answers are compared with what the library itself gives.
+Both servers run at once and are asked in turns, over gRPC, by the same client with the same bytes: raw
+contents, one row of FP64, LogisticRegression with 4 columns and 3 classes. MLServer has `parallel_workers:
+0`, its cheapest mode. Both answers are compared with what the library itself gives.
 
-Figures: `cpu_us`, CPU of our process for one request, and `cpu_vs_mlserver`, ours divided by MLServer's: medians
-over the rounds with one caller, who asks again when answered. The same with 8 callers at once stands beside
-them, and medians with ranges of both servers.
+Figures: `cpu_us`, CPU of our process for one request, and `cpu_vs_mlserver`, ours divided by MLServer's:
+medians over the rounds with one caller, who asks again when answered. The same with 8 callers at once
+stands beside them, and medians with ranges of both servers.
 """
 
 import asyncio

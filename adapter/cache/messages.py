@@ -12,7 +12,7 @@ Commands about one model are carried out one after the other, in the order in wh
 Times are seconds of one clock that only goes forward, sizes are bytes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adapter.cache.failures import Failure
 from adapter.domain.ids import ModelId
@@ -28,6 +28,13 @@ class LoadRequested:
     """Somebody waits for it; otherwise it is background work."""
     used_s: float
     """When it was last used: orders the background work."""
+
+    def joined(self, earlier: "LoadRequested | None") -> "LoadRequested":
+        """One request for both; this one, the later, knows the type that is registered now."""
+        if earlier is None:
+            return self
+        waiting = self.waiting or earlier.waiting
+        return replace(self, waiting=waiting, used_s=max(self.used_s, earlier.used_s))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

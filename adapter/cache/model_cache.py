@@ -10,7 +10,6 @@ the model with `acquire` and `release`.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final, assert_never
 
 from adapter.cache.bounds import CacheBounds
@@ -212,7 +211,7 @@ class ModelCache:
         elif entry.state in _USABLE or entry.failure is not None:
             self._settle(asked.model, entry.failure)
         elif entry.state is _S.UNLOADING or entry.unregistered:
-            entry.again = asked if entry.again is None else _joined(entry.again, asked)
+            entry.again = asked.joined(entry.again)
         else:
             self._join(entry, asked, now_s)
 
@@ -391,9 +390,3 @@ class ModelCache:
         holding = (_S.LOADING, _S.SIZING, _S.ACTIVE, _S.UNLOADING)
         held_bytes = sum(entry.worth.size_bytes for entry in parts if entry.state in holding)
         assert self._room.used_bytes == held_bytes, f"{self.used_bytes} counted, {held_bytes} held"
-
-
-def _joined(first: LoadRequested, second: LoadRequested) -> LoadRequested:
-    """One request for both; the later one knows the type that is registered now."""
-    waiting = first.waiting or second.waiting
-    return replace(second, waiting=waiting, used_s=max(first.used_s, second.used_s))

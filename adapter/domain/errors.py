@@ -19,6 +19,7 @@ AdapterError
     ├── CacheBusy              RESOURCE_EXHAUSTED   everything loaded is in use; not remembered
     ├── RuntimeUnavailable     UNAVAILABLE          the runtime is not there; not remembered
     ├── RegistryUnavailable    UNAVAILABLE          the registry does not answer; not remembered
+    ├── RecordUnreadable       INTERNAL             what the registry has under this name is no registration
     ├── RuntimeFailed          INTERNAL             the runtime said no, for a reason of its own
     └── LoadTimedOut           INTERNAL             the load took longer than the runtime allows
 
@@ -174,6 +175,10 @@ class RegistryUnavailable(Broken):
 
     code = Code.UNAVAILABLE
     remember_s = 0.0
+
+
+class RecordUnreadable(Broken):
+    """What stands in the registry under this key is not such a record."""
 
 
 class RuntimeFailed(Broken):

@@ -64,17 +64,25 @@ class LoadTimings:
 
 @dataclass(slots=True, kw_only=True)
 class _Flight:
-    """One load on its way, and all who wait for it."""
+    """What is asked for, and all who wait for it. Ends when the cache has settled it."""
 
     info: ModelInfo
     timings: LoadTimings = field(default_factory=LoadTimings)
-    provisioned: Provisioned | None = None
     waiting: list[asyncio.Future[LoadTimings]] = field(default_factory=list)
 
     @property
     def still_waiting(self) -> list[asyncio.Future[LoadTimings]]:
         """Those whose callers have not left."""
         return [landing for landing in self.waiting if not landing.done()]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Loading:
+    """What is being pulled and loaded. A model may be unregistered meanwhile, and its flight be settled."""
+
+    info: ModelInfo
+    timings: LoadTimings
+    provisioned: Provisioned | None = None
 
 
 class Loader:
@@ -97,6 +105,7 @@ class Loader:
         self._owner = owner
         self._load_timeout_s = load_timeout_s
         self._flights: dict[ModelId, _Flight] = {}
+        self._loading: dict[ModelId, _Loading] = {}
         self._unloading: dict[ModelId, asyncio.Task[None]] = {}
         self._turn = KeyedLock()
 
@@ -168,6 +177,8 @@ class Loader:
     def _carry_out(self, command: CacheCommand) -> None:
         match command:
             case StartPull(model=model):
+                flight = self._flights[model]
+                self._loading[model] = _Loading(info=flight.info, timings=flight.timings)
                 self._spawn("pull", model, self._pull)
             case StartLoad(model=model, size_hint_bytes=hint):
                 self._spawn("load", model, lambda model: self._load(model, hint))
@@ -177,6 +188,7 @@ class Loader:
                 log.debug("model unloads", extra={"model": model, "cause": cause})
                 self._unloading[model] = self._spawn("unload", model, self._unload)
             case DiscardFiles(model=model):
+                self._loading.pop(model, None)
                 self._spawn("discard", model, self._provisioner.discard)
             case Settled(model=model, failure=failure):
                 self._settle(model, failure)
@@ -192,39 +204,40 @@ class Loader:
         return self._owner.create_task(run(), name=f"{deed} {model}")
 
     async def _pull(self, model: ModelId) -> None:
-        flight = self._flights[model]
+        loading = self._loading[model]
         began_s = self._clock.now_s()
         try:
-            provisioned = await self._provisioner.provide(model, flight.info)
+            loading.provisioned = await self._provisioner.provide(model, loading.info)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong with one model must end only its load
+            del self._loading[model]
             self._fail(model, error)
             return
-        flight.provisioned = provisioned
-        flight.timings.pull_s = self._clock.now_s() - began_s
-        log.info("model pulled", extra={"model": model, "disk_bytes": provisioned.disk_bytes})
-        self.tell(Pulled(model=model, disk_bytes=provisioned.disk_bytes))
+        disk_bytes = loading.provisioned.disk_bytes
+        loading.timings.pull_s = self._clock.now_s() - began_s
+        log.info("model pulled", extra={"model": model, "disk_bytes": disk_bytes})
+        self.tell(Pulled(model=model, disk_bytes=disk_bytes))
 
     async def _load(self, model: ModelId, size_hint_bytes: int) -> None:
-        flight = self._flights[model]
-        assert flight.provisioned is not None, f"{model} is loaded before it is pulled"
+        loading = self._loading.pop(model)
+        assert loading.provisioned is not None, f"{model} is loaded before it is pulled"
         began_s = self._clock.now_s()
         try:
             async with asyncio.timeout(self._load_timeout_s):
                 loaded = await self._driver.load(
-                    model, flight.provisioned.info, size_hint_bytes=size_hint_bytes
+                    model, loading.provisioned.info, size_hint_bytes=size_hint_bytes
                 )
         except Exception as error:  # noqa: BLE001 - as above
             await self._clean_up(model)
             self._fail(model, self._timed_out(model) if isinstance(error, TimeoutError) else error)
             return
-        flight.timings.load_s = self._clock.now_s() - began_s
+        loading.timings.load_s = self._clock.now_s() - began_s
         log.info(
             "model loaded",
             extra={
                 "model": model,
                 "size_bytes": loaded.size_bytes,
-                "pull_s": round(flight.timings.pull_s, 4),
-                "load_s": round(flight.timings.load_s, 4),
+                "pull_s": round(loading.timings.pull_s, 4),
+                "load_s": round(loading.timings.load_s, 4),
             },
         )
         self.tell(Loaded(model=model, size_bytes=loaded.size_bytes))

@@ -7,17 +7,13 @@ back, so that what a newer writer or a ModelMesh left in the store is not lost.
 import json
 from typing import Final
 
-from adapter.domain.errors import Broken
+from adapter.domain.errors import RecordUnreadable
 from adapter.domain.records import ModelInfo, ModelRecord
 
 TYPE, PATH, KEY, LAST_USED = "type", "mPath", "encKey", "lu"
 TYPE_WHEN_ABSENT: Final = "NLCLASSIFIER"
 TRANSIENT: Final = "actionable"
 """A hint between the instances of ModelMesh, which is reset whenever a record is read."""
-
-
-class RecordUnreadable(Broken):
-    """What stands in the registry under this key is not such a record."""
 
 
 def encode_model(record: ModelRecord) -> bytes:

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from adapter.domain.errors import RegistryUnavailable
+from adapter.domain.errors import RecordUnreadable, RegistryUnavailable
 from adapter.domain.ids import ModelId
 from adapter.domain.records import ModelRecord
-from adapter.registry.encoding import RecordUnreadable, decode_model, encode_model
+from adapter.registry.encoding import decode_model, encode_model
 from adapter.registry.registry import Entry, Registry
 
 CACHED_MAX: Final = 10_000
@@ -14,9 +14,6 @@ CACHED_MAX: Final = 10_000
 
 TRIES_MAX: Final = 8
 """How often a change is tried when others write the same record meanwhile."""
-
-PAGE_MAX: Final = 1_000
-"""Entries that one scan asks for."""
 
 
 class _Known(NamedTuple):
@@ -98,14 +95,6 @@ class ModelRecords:
         """
         entries = await self._scan(after=after, limit=limit)
         return [(self._model(entry), _decoded(entry)) for entry in entries]
-
-    async def count(self) -> int:
-        """How many models are registered. Reads them all."""
-        count, after = 0, ""
-        while entries := await self._scan(after=after, limit=PAGE_MAX):
-            count += len(entries)
-            after = self._model(entries[-1])
-        return count
 
     async def _scan(self, *, after: str, limit: int) -> Sequence[Entry]:
         start = self._key(ModelId(after)) if after else ""

@@ -42,14 +42,14 @@ _COUNTED_OWNERS = (np.ndarray, bytes, bytearray)
 
 def held_bytes(root: object) -> int:
     """What an object holds, with all that it alone leads to."""
-    seen: set[int] = set()
+    seen: dict[int, object] = {}  # with the objects, since the id of one that is freed is soon another's
     waiting: list[Any] = [root]
     total = 0
     while waiting:
         item = waiting.pop()
         if isinstance(item, _SHARED) or id(item) in seen:
             continue
-        seen.add(id(item))
+        seen[id(item)] = item
         total += sys.getsizeof(item) + _foreign_bytes(item)
         waiting.extend(_led_to(item))
     return total

@@ -20,7 +20,6 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "adapter/cli/models.py": "it asks a mesh and prints; tests/integration/test_commands.py",
     "adapter/demo/asking.py": "tests/integration/test_demo.py runs the demo",
     "adapter/demo/examples.py": "they are trained and asked in tests/integration/test_demo.py",
-    "adapter/demo/processes.py": "tests/integration/test_demo.py runs the demo",
     "adapter/demo/tour.py": "tests/integration/test_demo.py takes it",
     "adapter/instance/assembly.py": "it only joins; tests/integration/test_spi_only.py and others",
     "adapter/instance/instance.py": "it only joins; tests/integration/test_first_light.py and others run it",

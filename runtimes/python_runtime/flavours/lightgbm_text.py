@@ -1,9 +1,10 @@
 """Whether the text of a LightGBM model is whole.
 
-The library reads trees in parallel, where an error cannot be caught: it ends the *process* (seen with 4.7). So
-the library is given the text without the line `tree_sizes`, which has it read one tree after the other; and
-before that it is checked here, since what is cut off between two trees would only be a smaller model then, and
-what points outside of a tree would be followed there.
+The library reads trees in parallel, where an error cannot be caught: it ends the *process* (seen with 4.7).
+So the library is given the text without the line `tree_sizes`, which has it read one tree after the other,
+and without what stands behind the trees, which is about the training. Before that it is checked here, since
+what is cut off between two trees would only be a smaller model then, and what points outside of a tree
+would be followed there.
 """
 
 import re
@@ -12,6 +13,8 @@ from collections.abc import Mapping
 from runtimes.python_runtime.errors import Corrupt
 
 _OF_SPLITS = ("split_feature", "threshold", "decision_type", "left_child", "right_child")
+_MAYBE_OF_SPLITS = ("split_gain", "internal_value", "internal_weight", "internal_count")
+_MAYBE_OF_LEAVES = ("leaf_weight", "leaf_count", "leaf_const", "num_features")
 _CHILDREN = ("left_child", "right_child")
 _IS_CATEGORICAL = 1
 """A bit of `decision_type`; the threshold is then the number of a set of categories."""
@@ -34,11 +37,12 @@ def checked(text: str) -> str:
             raise Corrupt(f"tree {number} of {len(sizes)} is missing or cut off")
         _check_tree(_fields(tree), number, features)
         position += size
-    if not text.startswith("end of trees", position):
+    if not text.startswith(_END, position):
         raise Corrupt(f"something stands behind the {len(sizes)} trees that the header announces")
-    return _SIZES.sub("", head, count=1) + text[len(head) :]
+    return _SIZES.sub("", head, count=1) + text[len(head) : position] + _END + "\n"
 
 
+_END = "end of trees"
 _SIZES = re.compile(r"^tree_sizes=.*(\n|\Z)", re.MULTILINE)
 
 
@@ -48,10 +52,13 @@ def _check_tree(tree: Mapping[str, str], number: int, features: int) -> None:
         raise Corrupt(f"tree {number} has not {leaves} leaves")
     if _whole(tree, "is_linear", missing=0):
         _check_columns(tree, "leaf_features", number, features)
+    for name in _MAYBE_OF_LEAVES:
+        if _count(tree, name) not in (0, leaves):
+            raise Corrupt(f"tree {number} has not {leaves} entries in {name}")
     if leaves == 1:
         return
-    for name in _OF_SPLITS:
-        if _count(tree, name) != leaves - 1:
+    for name in (*_OF_SPLITS, *_MAYBE_OF_SPLITS):
+        if _count(tree, name) != leaves - 1 and not (name in _MAYBE_OF_SPLITS and not _count(tree, name)):
             raise Corrupt(f"tree {number} has not {leaves - 1} entries in {name}")
     for name in _CHILDREN:
         children = _wholes(tree, name)

@@ -1,6 +1,6 @@
 """The machine in scenes: from being asked for to being loaded, or not.
 
-What goes, and who gets the room, is in the files beside this one; random events in `test_model_cache_machine.py`.
+What goes, who gets the room, and what random events do to it, is in the files beside this one.
 """
 
 import pytest

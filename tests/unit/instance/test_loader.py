@@ -7,7 +7,14 @@ import pytest
 from adapter.aio.clock import LoopClock
 from adapter.cache.entry import EntryState
 from adapter.cache.model_cache import ModelCache
-from adapter.domain.errors import LoadTimedOut, ModelCorrupt, ObjectMissing, RuntimeFailed, RuntimeUnavailable
+from adapter.domain.errors import (
+    LoadTimedOut,
+    ModelCorrupt,
+    ModelNotFound,
+    ObjectMissing,
+    RuntimeFailed,
+    RuntimeUnavailable,
+)
 from adapter.domain.ids import ModelId
 from adapter.domain.records import ModelInfo
 from adapter.instance.loader import UNLOAD_TRIES_MAX, Loader, LoadTimings
@@ -129,6 +136,30 @@ async def test_an_unexpected_error_ends_only_its_own_load() -> None:
             await bench.load(IRIS)
         bench.disk.provide = provide  # type: ignore[method-assign]
         await bench.load(MNIST)
+
+
+async def test_a_model_may_be_unregistered_and_asked_for_anew_at_any_moment_of_its_load() -> None:
+    async with a_bench() as bench:
+        for pause_s in (0.0, 0.5, 1.0, 1.5, 2.0):
+            bench.disk.pull_s = bench.runtime.load_s = 1.0
+            bench.loader.start_load(IRIS, INFO, used_s=0.0)
+            await asyncio.sleep(pause_s)
+            bench.loader.drop(IRIS)
+            bench.loader.start_load(IRIS, INFO, used_s=0.0)
+            await bench.load(IRIS)
+            bench.use(IRIS)
+            assert IRIS in bench.runtime.held
+            bench.loader.drop(IRIS)
+            await asyncio.sleep(10)
+        assert (bench.disk.on_disk, bench.runtime.held) == ({}, {})
+
+
+async def test_those_who_wait_hear_that_the_model_was_unregistered() -> None:
+    async with a_bench() as bench:
+        bench.disk.pull_s = 1.0
+        asyncio.get_running_loop().call_later(0.5, bench.loader.drop, IRIS)
+        with pytest.raises(ModelNotFound, match="unregistered"):
+            await bench.load(IRIS)
 
 
 async def test_room_is_made_from_what_is_not_used() -> None:

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapter.domain.errors import RecordUnreadable
 from adapter.domain.records import ModelInfo, ModelRecord
-from adapter.registry.encoding import RecordUnreadable, decode_model, encode_model
+from adapter.registry.encoding import decode_model, encode_model
 
 THEIRS = (
     b'{"type":"mt:onnx","mPath":"models/mnist","encKey":"{\\"bucket\\":\\"b1\\"}",'

@@ -26,7 +26,7 @@ class Doubler:
             self.calls.append(len(rows))
         if (rows < 0).any():
             raise ValueError("negative")
-        return {name: rows * 2 for name in outputs or ("y",)}
+        return dict.fromkeys(outputs or ("y",), rows * 2)
 
 
 @pytest.fixture

@@ -27,7 +27,6 @@ LINEAR = {
     "support vectors": LinearSVC(random_state=0).fit(ROWS, CLASSES),
     "regression": LinearRegression().fit(ROWS, ROWS[:, 0]),
     "several targets": LinearRegression().fit(ROWS, ROWS[:, :2]),
-    "lasso": Lasso().fit(ROWS, ROWS[:, 0]),
 }
 
 TABLES = st.sampled_from(["f8", "f4", "f2", "i8", "u1", "?"]).flatmap(
@@ -65,6 +64,7 @@ class Stubborn(LogisticRegression):
         pytest.param(Stubborn().fit(ROWS, CLASSES), id="changed"),
         pytest.param(LogisticRegression().fit(ROWS, CLASSES).sparsify(), id="sparse"),
         pytest.param(RidgeClassifier().fit(ROWS, CLASSES), id="another predict"),
+        pytest.param(Lasso().fit(ROWS, ROWS[:, 0]), id="another decision function"),
         pytest.param(LogisticRegression(), id="not fitted"),
         pytest.param(object(), id="no estimator"),
     ],
