@@ -23,7 +23,7 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
 from adapter.stubs.inference import open_inference_pb2 as pb
-from bench.harness import SERVICE, Process, arguments, free_port, python_runtime, report
+from bench.harness import Process, aio_method, arguments, free_port, python_runtime, report
 
 DISTINCT_FILES = 50
 CALLERS = 4
@@ -82,12 +82,12 @@ def lay_out(models_dir: Path, flavour: str, files: list[Path], count: int) -> li
     return names
 
 
-async def call_all(port: int, method: str, names: Iterable[str]) -> list[int]:
+async def call_all(port: int, deed: str, names: Iterable[str]) -> list[int]:
     """Load or unload, a few at a time; the sizes that the runtime told."""
     sizes: list[int] = []
     waiting = iter(names)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        call = channel.unary_unary(f"{SERVICE}/RepositoryModel{method}")
+        call = aio_method(channel, f"RepositoryModel{deed}")
 
         async def caller() -> None:
             for name in waiting:
@@ -102,7 +102,7 @@ async def call_all(port: int, method: str, names: Iterable[str]) -> list[int]:
 async def warm_up(port: int) -> None:
     """Have the threads started that so many callers want, and whatever else comes with the first calls."""
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        call = channel.unary_unary(f"{SERVICE}/ServerReady")
+        call = aio_method(channel, "ServerReady")
         for _ in range(50):
             await asyncio.gather(*(call(b"") for _ in range(2 * CALLERS)))
 

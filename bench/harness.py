@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+from grpc import aio
 
 from tests.tools.recipe import Recipe, cache_folder
 
@@ -133,7 +134,20 @@ def wait_until_live(port: int, process: Process, *, log: Path) -> None:
                 return
 
 
+def method(channel: grpc.Channel, name: str) -> Callable[[bytes], bytes]:
+    """A call of the service with encoded messages; blocks until it is answered."""
+    call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"{SERVICE}/{name}")
+    return call
+
+
+def aio_method(channel: aio.Channel, name: str) -> "aio.UnaryUnaryMultiCallable[bytes, bytes]":
+    """The same for an event loop."""
+    call: aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"{SERVICE}/{name}")
+    return call
+
+
 def free_port() -> int:
+    """A port of the loopback that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port: int = listening.getsockname()[1]
         return port

@@ -13,7 +13,7 @@ import asyncio
 import json
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,11 +26,12 @@ from sklearn.linear_model import LogisticRegression
 
 from adapter.stubs.inference import open_inference_pb2 as pb
 from bench.harness import (
-    SERVICE,
     Process,
     Spread,
+    aio_method,
     arguments,
     free_port,
+    method,
     python_runtime,
     report,
     started,
@@ -41,8 +42,6 @@ from bench.harness import (
 MODEL = "iris"
 FILE_NAME = "model.joblib"
 CALLERS = (1, 8)
-
-Call = Callable[[bytes], Awaitable[bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +69,9 @@ def both(folder: Path) -> Iterator[list[Server]]:
     port = free_port()
     with python_runtime(folder / "ours", port=port) as ours, mlserver(folder / "mlserver") as theirs:
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            load: Callable[[bytes], bytes] = channel.unary_unary(f"{SERVICE}/RepositoryModelLoad")
-            load(pb.RepositoryModelLoadRequest(model_name=MODEL).SerializeToString())
+            method(channel, "RepositoryModelLoad")(
+                pb.RepositoryModelLoadRequest(model_name=MODEL).SerializeToString()
+            )
         yield [Server(name="ours", process=ours, port=port), theirs]
 
 
@@ -102,11 +102,13 @@ def mlserver(models_dir: Path) -> Iterator[Server]:
 
 
 def the_model() -> LogisticRegression:
+    """The same whenever it is trained."""
     rows, classes = load_iris(return_X_y=True)
     return LogisticRegression(max_iter=500).fit(rows, classes)
 
 
 def the_request(row: np.ndarray) -> bytes:
+    """Encoded, with raw contents."""
     request = pb.ModelInferRequest(model_name=MODEL, id="1", raw_input_contents=[row.tobytes()])
     request.inputs.add(name="input", datatype="FP64", shape=[1, row.size])
     return request.SerializeToString()
@@ -123,7 +125,7 @@ def answered(answer: bytes) -> int:
 async def ask(server: Server, *, callers: int, requests: int, body: bytes) -> Cost:
     """So many requests by so many callers; their mean cost."""
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-        call: Call = channel.unary_unary(f"{SERVICE}/ModelInfer")
+        call = aio_method(channel, "ModelInfer")
 
         async def caller(count: int) -> None:
             for _ in range(count):
@@ -143,7 +145,7 @@ def check_answers(servers: list[Server]) -> None:
     expected = the_model().predict(rows).tolist()
     for server in servers:
         with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-            call: Callable[[bytes], bytes] = channel.unary_unary(f"{SERVICE}/ModelInfer")
+            call = method(channel, "ModelInfer")
             answers = [answered(call(the_request(row))) for row in rows]
         assert answers == expected, f"{server.name} does not answer as the library does"
 

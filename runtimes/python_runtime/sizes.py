@@ -42,7 +42,7 @@ _COUNTED_OWNERS = (np.ndarray, bytes, bytearray)
 
 def held_bytes(root: object) -> int:
     """What an object holds, with all that it alone leads to."""
-    seen: dict[int, object] = {}  # with the objects, since the id of one that is freed is soon another's
+    seen: dict[int, object] = {}  # with the objects: the id of one that is freed is soon another's
     waiting: list[Any] = [root]
     total = 0
     while waiting:

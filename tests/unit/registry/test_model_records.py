@@ -7,7 +7,6 @@ import pytest
 from adapter.domain.errors import RecordUnreadable, RegistryUnavailable
 from adapter.domain.ids import ModelId
 from adapter.domain.records import ModelInfo, ModelRecord
-from adapter.registry import model_records
 from adapter.registry.model_records import ModelRecords
 from adapter.registry.registry import Entry
 from tests.fakes.memory_registry import MemoryRegistry
@@ -163,14 +162,6 @@ async def test_a_page_has_names_in_order_and_one_bad_record_hides_no_other(
     assert [model for model, _ in page] == ["a/b", "iris", "mnist"]
     assert [type(record) for _, record in page] == [ModelRecord, RecordUnreadable, ModelRecord]
     assert [model for model, _ in await records.page(after="mnist", limit=3)] == ["zoo"]
-
-
-async def test_the_count_goes_over_all_pages(records: ModelRecords, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_records, "PAGE_MAX", 2)
-    assert await records.count() == 0
-    for number in range(5):
-        await records.create(ModelId(str(number)), a_record())
-    assert await records.count() == 5
 
 
 async def test_while_the_registry_is_away_what_is_at_hand_still_serves(

@@ -21,7 +21,8 @@ Lay = Callable[..., Path]
 
 @pytest.fixture(scope="session")
 def iris() -> tuple[Any, Any]:
-    return load_iris(return_X_y=True)
+    rows, classes = load_iris(return_X_y=True)
+    return rows, classes
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,5 @@
 import gc
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -46,12 +47,11 @@ def test_a_sweep_finds_cycles_among_frozen_objects() -> None:
     class Node:
         pass
 
-    sweeper, gone = Sweeper(), []
+    sweeper = Sweeper()
+    gone: list[int] = []
     with sweeper.loading():
         node = Node()
         node.me = node  # type: ignore[attr-defined]  # it takes any field
-    import weakref
-
     weakref.finalize(node, gone.append, 1)
     del node
     sweeper.sweep()

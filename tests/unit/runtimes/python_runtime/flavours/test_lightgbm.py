@@ -10,7 +10,7 @@ import pytest
 from runtimes.python_runtime.errors import Corrupt, Unsupported
 from runtimes.python_runtime.flavours import lightgbm as flavour
 
-QUIET = {"verbosity": -1, "num_threads": 1}
+QUIET: dict[str, Any] = {"verbosity": -1, "num_threads": 1}
 
 
 def trained(iris: Any, **parameters: object) -> lightgbm.Booster:

@@ -50,7 +50,7 @@ def test_the_shortcut_gives_what_the_library_gives(name: str, rows: np.ndarray) 
     np.testing.assert_array_equal(answer, expected)
 
 
-class Stubborn(LogisticRegression):
+class Stubborn(LogisticRegression):  # type: ignore[misc]  # the library has no types
     """Has a way of its own."""
 
     def decision_function(self, X: Any) -> Any:  # noqa: N803  as the base class has it

@@ -85,7 +85,7 @@ def test_a_value_that_the_graph_refuses_is_the_callers(load: Any) -> None:
         inputs={"x": (TensorProto.FLOAT, [None]), "shape": (TensorProto.INT64, [1])},
         outputs={"y": (TensorProto.FLOAT, None)},
     )
-    with pytest.raises(Exception, match="[Rr]eshape"):
+    with pytest.raises(Exception, match=r"[Rr]eshape"):
         load(data).run({"x": np.zeros(4, "f4"), "shape": np.array([3])}, ())
 
 

@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 
+from runtimes.python_runtime.errors import Unsupported
 from runtimes.python_runtime.flavours import sklearn as flavour
 from runtimes.python_runtime.signature import TensorSpec
 
@@ -156,10 +157,10 @@ def test_estimators_that_say_the_same_share_their_signature(load: Any, classifie
     assert load(classifier).signature is load(classifier).signature
 
 
-class Silent(BaseEstimator):
+class Silent(BaseEstimator):  # type: ignore[misc]  # the library has no types
     """No model."""
 
 
 def test_what_cannot_be_asked_is_no_model(load: Any) -> None:
-    with pytest.raises(flavour.Unsupported, match="a Silent is no model"):
+    with pytest.raises(Unsupported, match="a Silent is no model"):
         load(Silent())
