@@ -70,7 +70,7 @@ def _led_to(item: Any) -> list[Any]:  # noqa: ANN401  anything
 
 
 def _foreign_bytes(item: Any) -> int:  # noqa: ANN401  anything
-    """The data of an array that lie in memory of somebody who does not count them (a tree of scikit-learn)."""
+    """The data of an array that belong to somebody who does not count them (a tree of scikit-learn)."""
     is_array = isinstance(item, np.ndarray) and item.base is not None
     return item.nbytes if is_array and not isinstance(item.base, _COUNTED_OWNERS) else 0
 

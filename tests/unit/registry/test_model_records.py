@@ -7,6 +7,7 @@ import pytest
 from adapter.domain.errors import RecordUnreadable, RegistryUnavailable
 from adapter.domain.ids import ModelId
 from adapter.domain.records import ModelInfo, ModelRecord
+from adapter.registry import model_records
 from adapter.registry.model_records import ModelRecords
 from adapter.registry.registry import Entry
 from tests.fakes.memory_registry import MemoryRegistry
