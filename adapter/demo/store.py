@@ -10,15 +10,22 @@ from pathlib import Path
 from typing import Final
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 from adapter.cluster.probes import http_answers, port_accepts
 from adapter.cluster.processes import ProcessSpec
 from adapter.demo.examples import Example
+from adapter.domain.errors import Broken
 
 BUCKET: Final = "modelmesh-example-models"
-REGION: Final = "us-south"
+REGION: Final = "us-east-1"
+"""The one region in which every store makes a bucket without being told where."""
 ACCESS_KEY_ID: Final = "remesh-demo"
 SECRET_ACCESS_KEY: Final = "remesh-demo-secret"  # noqa: S105 - of a store on loopback that lives as long as the demo
+
+
+class StoreUnusable(Broken):
+    """The store does not take the examples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +51,16 @@ class Store:
         }
 
     async def fill(self, examples: Sequence[Example]) -> None:
-        """Make the bucket if it is not there, and put the examples into it."""
+        """Make the bucket if it is not there, and put the examples into it. Raises `StoreUnusable`."""
         await asyncio.to_thread(self._fill, examples)
 
     def _fill(self, examples: Sequence[Example]) -> None:
+        try:
+            self._put(examples)
+        except (BotoCoreError, ClientError) as error:
+            raise StoreUnusable(f"{self.server} at {self.endpoint_url} cannot be filled: {error}") from error
+
+    def _put(self, examples: Sequence[Example]) -> None:
         s3 = boto3.client(
             "s3",
             endpoint_url=self.endpoint_url,

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.conftest import tool
+from tests.tools import minio as minio_recipe
+
 REMESH = Path(sys.executable).with_name("remesh")
 
 
@@ -28,11 +31,21 @@ def children_of(pid: int) -> set[int]:
     return found
 
 
-def test_the_demo_ends_with_predictions_equal_to_the_libraries() -> None:
+@pytest.mark.parametrize("store", ["MinIO", "moto"])
+def test_the_demo_ends_with_predictions_equal_to_the_libraries(store: str, tmp_path: Path) -> None:
+    if store == "MinIO":
+        tool(minio_recipe.RECIPE)
+    env = {"REMESH_TOOLS": str(tmp_path)} if store == "moto" else {}
     said = subprocess.run(
-        [REMESH, "demo", "--exit", "--port", "0"], capture_output=True, text=True, timeout=110, check=False
+        [REMESH, "demo", "--exit", "--port", "0"],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+        env=os.environ | env,
     )
     assert said.returncode == 0, said.stdout + said.stderr
+    assert f"The models lie in {store}" in said.stdout
     told = re.findall(r"says .*, as ([\w-]+) itself does", said.stdout)
     assert told == ["scikit-learn", "XGBoost", "LightGBM", "onnxruntime"]
     assert said.stdout.count("pull") == len(told)

@@ -31,15 +31,15 @@ ROWS = [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]
 LISTENING = re.compile(r"listening grpc=(\d+) socket=(\S+) rest=(\w+)")
 
 SLOW = """
-import threading, time
-from pathlib import Path
+import threading
 def load(folder):
     return Model(folder)
 class Model:
-    '''Answers when the folder has a file `go`.'''
+    '''Makes a file `asked`, and answers when there is a file `go`.'''
     def __init__(self, folder): self.folder = folder
     def predict(self, inputs):
         pause = threading.Event()
+        (self.folder / "asked").touch()
         while not (self.folder / "go").exists():
             pause.wait(0.01)
         return inputs["input"]
@@ -129,7 +129,7 @@ def a_request(model: str, rows: object = ROWS, *, raw: bool = True) -> pb.ModelI
 def refused(call: Callable[[], object]) -> tuple[grpc.StatusCode, str]:
     with pytest.raises(grpc.RpcError) as caught:
         call()
-    return caught.value.code(), caught.value.details()
+    return caught.value.code(), caught.value.details() or ""
 
 
 @pytest.fixture
@@ -155,13 +155,31 @@ def test_grpc_answers_as_the_library_does(
     assert answer.id == "41"
 
 
-@pytest.mark.parametrize("field", ["repository_name", "model_name"])
-def test_both_dialects_of_load_and_unload(stub: GRPCInferenceServiceStub, field: str) -> None:
-    loaded, call = stub.RepositoryModelLoad.with_call(pb.RepositoryModelLoadRequest(**{field: "other"}))
+@pytest.mark.parametrize(
+    ("load", "unload"),
+    [
+        pytest.param(
+            pb.RepositoryModelLoadRequest(repository_name="other"),
+            pb.RepositoryModelUnloadRequest(repository_name="other"),
+            id="KServe",
+        ),
+        pytest.param(
+            pb.RepositoryModelLoadRequest(model_name="other"),
+            pb.RepositoryModelUnloadRequest(model_name="other"),
+            id="Triton",
+        ),
+    ],
+)
+def test_both_dialects_of_load_and_unload(
+    stub: GRPCInferenceServiceStub,
+    load: pb.RepositoryModelLoadRequest,
+    unload: pb.RepositoryModelUnloadRequest,
+) -> None:
+    loaded, call = stub.RepositoryModelLoad.with_call(load)
     assert (loaded.model_name, loaded.isLoaded) == ("other", True)
     assert 1000 < int(dict(call.trailing_metadata())["model-size-bytes"]) < 10_000
     assert stub.ModelReady(pb.ModelReadyRequest(name="other")).ready
-    unloaded = stub.RepositoryModelUnload(pb.RepositoryModelUnloadRequest(**{field: "other"}))
+    unloaded = stub.RepositoryModelUnload(unload)
     assert (unloaded.model_name, unloaded.isUnloaded) == ("other", True)
     assert not stub.ModelReady(pb.ModelReadyRequest(name="other")).ready
 
@@ -212,23 +230,20 @@ def test_a_slow_model_holds_up_nobody_else(runtime: Runtime, stub: GRPCInference
 def test_an_unload_waits_for_the_answer_that_is_under_way(
     runtime: Runtime, stub: GRPCInferenceServiceStub
 ) -> None:
-    (runtime.models / "slow" / "go").unlink(missing_ok=True)
+    folder = runtime.models / "slow"
+    for name in ("go", "asked"):
+        (folder / name).unlink(missing_ok=True)
     stub.RepositoryModelLoad(pb.RepositoryModelLoadRequest(model_name="slow"))
     answer = stub.ModelInfer.future(a_request("slow"))
-    while not refused_or_running(stub):
+    while not (folder / "asked").exists():
         pass
     unload = stub.RepositoryModelUnload.future(pb.RepositoryModelUnloadRequest(model_name="slow"))
     while stub.ModelReady(pb.ModelReadyRequest(name="slow")).ready:
         pass
     assert not unload.done()
-    (runtime.models / "slow" / "go").touch()
+    (folder / "go").touch()
     assert answer.result(timeout=30).outputs
     assert unload.result(timeout=30).isUnloaded
-
-
-def refused_or_running(stub: GRPCInferenceServiceStub) -> bool:
-    """A probe takes its turn behind a request that came before it."""
-    return bool(stub.ServerReady(pb.ServerReadyRequest()).ready)
 
 
 def test_rest_v2(runtime: Runtime, stub: GRPCInferenceServiceStub, classifier: LogisticRegression) -> None:
@@ -239,7 +254,7 @@ def test_rest_v2(runtime: Runtime, stub: GRPCInferenceServiceStub, classifier: L
     assert answer["outputs"] == [
         {"name": "predict", "datatype": "INT64", "shape": [2], "data": classifier.predict(ROWS).tolist()}
     ]
-    status, metadata = runtime.rest("/v2/models/iris")
+    metadata = runtime.rest("/v2/models/iris")[1]
     assert metadata["inputs"] == [{"name": "input", "datatype": "FP64", "shape": [-1, 4]}]
     assert runtime.rest("/v2/models/iris/ready") == (200, {"name": "iris", "ready": True})
 
@@ -279,7 +294,7 @@ def test_every_rest_refusal_says_error(
 def test_rest_loads_lists_and_unloads(runtime: Runtime, stub: GRPCInferenceServiceStub) -> None:
     load = "/v2/repository/models/other/load"
     assert runtime.rest(load, method="POST") == (200, {"name": "other", "load": True})
-    status, index = runtime.rest("/v2/repository/index", {"ready": True})
+    _, index = runtime.rest("/v2/repository/index", {"ready": True})
     assert [model["name"] for model in index] == ["iris", "other"]
     assert runtime.rest("/v2/repository/models/other/unload", method="POST")[0] == 200
     assert not stub.ModelReady(pb.ModelReadyRequest(name="other")).ready

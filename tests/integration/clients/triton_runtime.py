@@ -57,7 +57,7 @@ def seen(triton: Any, address: str, unpacked: Any) -> dict[str, Any]:
 
 
 def main(grpc_address: str, http_address: str) -> None:
-    grpc = seen(tritonclient.grpc, grpc_address, lambda message: str(message))
+    grpc = seen(tritonclient.grpc, grpc_address, str)
     http = seen(tritonclient.http, http_address, lambda message: message)
     with tritonclient.http.InferenceServerClient(http_address) as client:
         client.load_model("iris")
@@ -69,7 +69,7 @@ def main(grpc_address: str, http_address: str) -> None:
             response_compression_algorithm="gzip",
         )
         http["gzip"] = packed.as_numpy("predict").tolist()
-    print(json.dumps({"grpc": grpc, "http": http}))
+    sys.stdout.write(json.dumps({"grpc": grpc, "http": http}))
 
 
 if __name__ == "__main__":
