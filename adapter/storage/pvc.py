@@ -5,6 +5,7 @@ model may be linked again, a schema is found, and a link that leads out of the c
 must see the same folder at the same path.
 """
 
+import errno
 from pathlib import Path, PurePosixPath
 
 from adapter.domain.errors import ObjectMissing, StorageKeyUnknown
@@ -70,7 +71,9 @@ class Folder:
                 raise ObjectMissing(
                     f"there is nothing at {self.uri(path)} ({self.described}). Correct the model's path"
                 ) from error
-            except RuntimeError as error:  # Links that go round, until Python 3.13 says OSError.
+            except (RuntimeError, OSError) as error:  # links that go round: the latter from Python 3.13 on
+                if isinstance(error, OSError) and error.errno != errno.ELOOP:
+                    raise
                 raise ObjectMissing(f"the links at {self.uri(path)} go round in circles") from error
         if not found.is_relative_to(folder):
             raise ObjectMissing(
