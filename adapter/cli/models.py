@@ -26,6 +26,9 @@ def command(address: Address = DEFAULT_ADDRESS) -> None:
 async def _list_models(address: str) -> None:
     async with MeshClient.connect(address) as mesh:
         models = await mesh.models()
+    if not models:
+        typer.echo("no models are registered")
+        return
     table = Table("NAME", "STATE", "REASON", box=box.SIMPLE_HEAD)
     for model in models:
         table.add_row(model.name, model.state, model.reason)
