@@ -73,18 +73,24 @@ class Sweeper:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._loads = 0
         self._unloads = 0
         self._bytes = 0
 
     @contextmanager
     def loading(self) -> Iterator[None]:
         """Around a load: no collection in between, and what is there afterwards is never visited again."""
-        gc.disable()
+        with self._lock:
+            self._loads += 1
+            gc.disable()
         try:
             yield
         finally:
             gc.freeze()
-            gc.enable()
+            with self._lock:
+                self._loads -= 1
+                if not self._loads:
+                    gc.enable()
 
     def unloaded(self, *, size_bytes: int, models_left: int) -> None:
         """After a model was dropped."""

@@ -2,20 +2,24 @@
 
 import os
 
-_PIECE_BYTES = 1024 * 1024
+_FIRST_BYTES = 32 * 1024
+"""What is read at first: a small model is no larger, and `fstat` would cost as much as reading."""
 
 
 def read_file(path: str, *, bytes_max: int | None = None) -> bytes:
     """The file, or its first `bytes_max` bytes. Raises `OSError`."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    wanted = _FIRST_BYTES if bytes_max is None else min(bytes_max, _FIRST_BYTES)
+    descriptor = os.open(path, os.O_RDONLY)
     try:
+        first = os.read(descriptor, wanted)
+        if len(first) < wanted or len(first) == bytes_max:
+            return first
         size = os.fstat(descriptor).st_size
-        wanted = size if bytes_max is None else min(size, bytes_max)
-        pieces = [os.read(descriptor, min(wanted, _PIECE_BYTES))]
-        missing = wanted - len(pieces[0])
-        while missing > 0 and pieces[-1]:
-            pieces.append(os.read(descriptor, min(missing, _PIECE_BYTES)))
-            missing -= len(pieces[-1])
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return first + _rest(descriptor, (size if bytes_max is None else min(size, bytes_max)) - len(first))
     finally:
         os.close(descriptor)
+
+
+def _rest(descriptor: int, size: int) -> bytes:
+    with open(descriptor, "rb", closefd=False) as file:
+        return file.read(size)

@@ -1,7 +1,8 @@
 """The models that are loaded: load, unload, index.
 
-Loads are one after the other, so that each can be measured; a load and an unload of one name never overlap.
-Reads need no lock. At the start nothing is loaded.
+A load and an unload of one name never overlap. Loads of models that are measured by what the process
+allocates are one after the other; the others do not wait for each other. Reads need no lock. At the start
+nothing is loaded.
 """
 
 import logging
@@ -31,10 +32,11 @@ from runtimes.python_runtime.sizes import RECORD_BYTES, held_bytes, native_bytes
 
 log = logging.getLogger(__name__)
 
-LOADS_WAITING_MAX = 32
-"""Loads that wait for their turn, each in a thread of the pool."""
+LOADS_MAX = 32
+"""Loads at once, running and waiting, each in a thread of the pool."""
 
 LOAD_WAIT_S_MAX = 600.0
+"""How long a load waits for its turn."""
 
 UNLOAD_PATIENCE_S = 30.0
 """How long an unload waits for requests that the model is still answering."""
@@ -67,8 +69,8 @@ class Repository:
         self._admission = admission
         self._models: dict[str, Loaded] = {}
         self._names = KeyedLocks()
-        self._loading = threading.Lock()
-        self._load_places = threading.BoundedSemaphore(LOADS_WAITING_MAX)
+        self._measuring = threading.Lock()
+        self._load_places = threading.BoundedSemaphore(LOADS_MAX)
         self._sweeper = Sweeper()
         self._measured: set[str] = set()
 
@@ -111,9 +113,9 @@ class Repository:
         A model that was loaded before answers until the new one does, and goes on if the new one fails.
         Raises the `RuntimeFault`s that say what is wrong with the files.
         """
-        with self._names.of(name), self._turn(name, caller), self._sweeper.loading():
+        with self._load_place(name), self._names.of(name), self._sweeper.loading():
             started_s = time.monotonic()
-            loaded = self._load(name)
+            loaded = self._load(name, caller)
             before = self._models.get(name)
             self._models[name] = loaded
         if before is not None:
@@ -137,31 +139,46 @@ class Repository:
         log.debug("model unloaded model=%s", name)
 
     @contextmanager
-    def _turn(self, name: str, caller: Caller) -> Iterator[None]:
+    def _load_place(self, name: str) -> Iterator[None]:
         if not self._load_places.acquire(blocking=False):
-            raise TooBusy(f"{LOADS_WAITING_MAX} loads wait already; load {name} later")
+            raise TooBusy(f"{LOADS_MAX} loads are under way already; load {name} later")
         try:
-            left_s = caller.time_remaining()
-            wait_s = LOAD_WAIT_S_MAX if left_s is None else min(left_s, LOAD_WAIT_S_MAX)
-            if not self._loading.acquire(timeout=wait_s):
-                raise OutOfTime(f"the caller's time ran out before it was the turn of {name} to be loaded")
-            try:
-                yield
-            finally:
-                self._loading.release()
+            yield
         finally:
             self._load_places.release()
 
-    def _load(self, name: str) -> Loaded:
+    def _load(self, name: str, caller: Caller) -> Loaded:
         flavour, source = find_model(self._models_dir, name)
         flavour.import_library()  # before measuring: the first model does not pay for its library
-        if flavour.native and flavour.name not in self._measured:
+        if flavour.native:
+            with self._turn_to_measure(name, caller):
+                model, size_bytes = self._load_native(flavour, source)
+        else:
+            model = _translated(flavour, source)
+            size_bytes = held_bytes(model)
+        return Loaded(source=source, flavour=flavour, model=model, size_bytes=size_bytes + RECORD_BYTES)
+
+    @contextmanager
+    def _turn_to_measure(self, name: str, caller: Caller) -> Iterator[None]:
+        left_s = caller.time_remaining()
+        wait_s = LOAD_WAIT_S_MAX if left_s is None else min(left_s, LOAD_WAIT_S_MAX)
+        if not self._measuring.acquire(timeout=wait_s):
+            raise OutOfTime(f"the caller's time ran out before it was the turn of {name} to be loaded")
+        try:
+            yield
+        finally:
+            self._measuring.release()
+
+    def _load_native(self, flavour: Flavour, source: ModelSource) -> tuple[Model, int]:
+        if flavour.name not in self._measured:
             _translated(flavour, source)  # and dropped: what the library sets up once is not the model's
             self._measured.add(flavour.name)
-        before = allocated_bytes() if flavour.native else None
+        before = allocated_bytes()
         model = _translated(flavour, source)
-        size_bytes = _native_bytes(source.path, before) if flavour.native else held_bytes(model)
-        return Loaded(source=source, flavour=flavour, model=model, size_bytes=size_bytes + RECORD_BYTES)
+        after = allocated_bytes()
+        grown = None if before is None or after is None else after - before
+        file_bytes = os.stat(source.path).st_size  # noqa: PTH116  see `finding`
+        return model, native_bytes(grown_bytes=grown, file_bytes=file_bytes)
 
 
 def _translated(flavour: Flavour, source: ModelSource) -> Model:
@@ -179,9 +196,3 @@ def _translated(flavour: Flavour, source: ModelSource) -> Model:
         raise TooBusy(f"there is not enough memory to load {source.path}") from error
     except Exception as error:
         raise ModelFailed(f"loading {source.path} failed: {type(error).__name__}: {error}") from error
-
-
-def _native_bytes(path: str, before: int | None) -> int:
-    after = allocated_bytes()
-    grown = None if before is None or after is None else after - before
-    return native_bytes(grown_bytes=grown, file_bytes=os.stat(path).st_size)  # noqa: PTH116  see `finding`

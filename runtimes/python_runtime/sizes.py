@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from runtimes.python_runtime.signature import Signature
+from runtimes.python_runtime.signature import Array, Signature
 
 RECORD_BYTES = 600
 """What the repository keeps of each model itself: name, record, an entry in two tables."""
@@ -31,10 +31,11 @@ FILE_FACTOR_MAX = 64
 NAMES_MAX = 64
 """A dictionary up to this size is taken for attributes, whose names are shared."""
 
-_SHARED = (
-    *(type, ModuleType, FunctionType, BuiltinFunctionType, MethodType, bool, type(None)),
-    *(np.dtype, Signature),
+_SHARED_KINDS = frozenset(
+    {bool, type(None), ModuleType, FunctionType, BuiltinFunctionType, MethodType, Signature}
 )
+_SHARED = (type, np.dtype)
+_LEAVES = frozenset({str, bytes, int, float, complex})
 
 _COUNTED_OWNERS = (np.ndarray, bytes, bytearray)
 """Owners of an array's memory whose `sys.getsizeof` counts it."""
@@ -47,17 +48,19 @@ def held_bytes(root: object) -> int:
     total = 0
     while waiting:
         item = waiting.pop()
-        if isinstance(item, _SHARED) or id(item) in seen:
+        kind = type(item)
+        if kind in _SHARED_KINDS or id(item) in seen or isinstance(item, _SHARED):
             continue
         seen[id(item)] = item
-        total += sys.getsizeof(item) + _foreign_bytes(item)
-        waiting.extend(_led_to(item))
+        total += sys.getsizeof(item)
+        if kind is np.ndarray:
+            total += _foreign_bytes(item)
+        if kind not in _LEAVES:
+            waiting.extend(_led_to(item))
     return total
 
 
 def _led_to(item: Any) -> list[Any]:  # noqa: ANN401  anything
-    if isinstance(item, (str, bytes, int, float, np.generic)):
-        return []
     if isinstance(item, np.ndarray):
         elements = item.ravel().tolist() if item.dtype.kind == "O" else []
         return [*elements, item.base] if isinstance(item.base, _COUNTED_OWNERS) else elements
@@ -69,10 +72,9 @@ def _led_to(item: Any) -> list[Any]:  # noqa: ANN401  anything
     return referents
 
 
-def _foreign_bytes(item: Any) -> int:  # noqa: ANN401  anything
+def _foreign_bytes(array: Array) -> int:
     """The data of an array that belong to somebody who does not count them (a tree of scikit-learn)."""
-    is_array = isinstance(item, np.ndarray) and item.base is not None
-    return item.nbytes if is_array and not isinstance(item.base, _COUNTED_OWNERS) else 0
+    return 0 if array.base is None or isinstance(array.base, _COUNTED_OWNERS) else array.nbytes
 
 
 def _pickled_state(item: Any) -> list[Any]:  # noqa: ANN401  anything

@@ -12,6 +12,7 @@ A pickle is code. Whoever can write a model can run code here; models are as tru
 """
 
 import io
+import math
 import pickle
 import threading
 from typing import Any
@@ -115,11 +116,12 @@ class _Input:
             raise _Unknown
         if description.get("numpy_array_alignment_bytes") is not None:
             self._position += 1 + self._data[self._position]
-        array = np.empty(description["shape"], dtype, order)
-        end = self._position + array.nbytes
+        start, count = self._position, math.prod(description["shape"])
+        end = start + count * dtype.itemsize
         if end > len(self._data):
-            raise EOFError(f"an array of {array.nbytes} bytes is cut off")
-        array.reshape(-1, order=order)[:] = np.frombuffer(self._data, dtype, array.size, self._position)
+            raise EOFError(f"an array of {end - start} bytes is cut off")
+        stored = np.frombuffer(self._data, dtype, count, start)
+        array = stored.reshape(description["shape"], order=order).copy(order)
         self._position = end
         return array
 
@@ -139,13 +141,23 @@ class _Described:
         file.insert(pickle.BINPERSID)
 
 
+CLASSES_MAX = 4096
+_classes: dict[tuple[str, str], Any] = {}
+"""What pickles have named so far: the same few classes and functions in nearly every one."""
+
+
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401  as the base class has it
         if module == "joblib.numpy_pickle":
             if name != "NumpyArrayWrapper":
                 raise _Unknown
             return _Described
-        return super().find_class(module, name)
+        known = _classes.get((module, name))
+        if known is None:
+            known = super().find_class(module, name)
+            if len(_classes) < CLASSES_MAX:
+                _classes[module, name] = known
+        return known
 
     def persistent_load(self, described: Any) -> Any:  # noqa: ANN401  as the base class has it
         if type(described) is not _Described:

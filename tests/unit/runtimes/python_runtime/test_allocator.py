@@ -17,7 +17,10 @@ def sweeps(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 
 
 def test_nothing_is_collected_during_a_load() -> None:
-    with Sweeper().loading():
+    sweeper = Sweeper()
+    with sweeper.loading():
+        with sweeper.loading():
+            pass
         assert not gc.isenabled()
     assert gc.isenabled()
     assert gc.get_freeze_count() > 0

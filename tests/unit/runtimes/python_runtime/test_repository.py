@@ -14,7 +14,7 @@ from runtimes.python_runtime.errors import (
     TooBusy,
     Unsupported,
 )
-from runtimes.python_runtime.repository import LOADS_WAITING_MAX, Repository
+from runtimes.python_runtime.repository import LOADS_MAX, Repository
 from tests.unit.runtimes.python_runtime.conftest import Lay
 
 PATIENT = PatientCaller()
@@ -110,7 +110,7 @@ def test_a_link_that_leads_nowhere_is_a_missing_file(lay: Lay, repository: Repos
 
 
 def test_too_many_loads_are_turned_away(lay: Lay, repository: Repository) -> None:
-    for _ in range(LOADS_WAITING_MAX):
+    for _ in range(LOADS_MAX):
         assert repository._load_places.acquire(blocking=False)
     with pytest.raises(TooBusy):
         repository.load("iris", PATIENT)
