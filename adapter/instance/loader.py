@@ -33,7 +33,7 @@ from adapter.cache.messages import (
     Unloaded,
 )
 from adapter.cache.model_cache import ModelCache
-from adapter.domain.errors import AdapterError, LoadTimedOut, RuntimeFailed
+from adapter.domain.errors import AdapterError, CacheBusy, LoadTimedOut, RuntimeFailed
 from adapter.domain.ids import ModelId
 from adapter.domain.records import ModelInfo
 from adapter.domain.runtime import RuntimeStatus
@@ -44,6 +44,9 @@ log = logging.getLogger(__name__)
 
 TICK_S = 1.0
 """How often the cache is told that time has passed."""
+
+WAITING_MAX = 10_000
+"""Calls that wait for one model."""
 
 UNLOAD_TRIES_MAX = 10
 UNLOAD_RETRY_S = 1.0
@@ -117,9 +120,11 @@ class Loader:
     async def load(self, model: ModelId, info: ModelInfo, *, used_s: float) -> LoadTimings:
         """Wait until the model is loaded, sharing a load that is under way.
 
-        Raises the error of the load, or of the failed load that is still remembered.
+        Raises the error of the load, of the failed load that is still remembered, or `CacheBusy`.
         """
         flight = self._flight(model, info)
+        if len(flight.waiting) >= WAITING_MAX:
+            raise CacheBusy(f"{WAITING_MAX} calls wait for {model} to be loaded; try again later")
         landing: asyncio.Future[LoadTimings] = asyncio.get_running_loop().create_future()
         flight.waiting.append(landing)
         self.tell(LoadRequested(model=model, type=info.type, waiting=True, used_s=used_s))
@@ -189,7 +194,7 @@ class Loader:
                 self._unloading[model] = self._spawn("unload", model, self._unload)
             case DiscardFiles(model=model):
                 self._loading.pop(model, None)
-                self._spawn("discard", model, self._provisioner.discard)
+                self._spawn("discard", model, self._discard)
             case Settled(model=model, failure=failure):
                 self._settle(model, failure)
 
@@ -252,7 +257,7 @@ class Loader:
 
     async def _unload(self, model: ModelId) -> None:
         failure = await self._unload_in_runtime(model)
-        await self._provisioner.discard(model)
+        await self._discard(model)
         del self._unloading[model]
         log.info("model unloaded", extra={"model": model})
         self.tell(Unloaded(model=model, failure=failure))
@@ -287,7 +292,14 @@ class Loader:
 
     async def _discard_if_gone(self, model: ModelId) -> None:
         if model not in self._flights and self._cache.state(model) is None:
+            await self._discard(model)
+
+    async def _discard(self, model: ModelId) -> None:
+        try:
             await self._provisioner.discard(model)
+        except AdapterError as error:
+            # They are swept at the next start, or replaced by the next pull.
+            log.warning("files stay on the disk", extra={"model": model, "error": error.described})
 
     def _fail(self, model: ModelId, error: Exception) -> None:
         if isinstance(error, AdapterError):

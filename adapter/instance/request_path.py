@@ -11,7 +11,13 @@ from typing import Final
 
 from adapter.aio.clock import Clock
 from adapter.cache.model_cache import ModelCache
-from adapter.domain.errors import CacheBusy, InvalidRequest, MethodNotPermitted, RuntimeUnavailable
+from adapter.domain.errors import (
+    AdapterError,
+    CacheBusy,
+    InvalidRequest,
+    MethodNotPermitted,
+    RuntimeUnavailable,
+)
 from adapter.domain.ids import ModelId
 from adapter.instance.loader import Loader
 from adapter.instance.models import Models
@@ -90,6 +96,7 @@ class RequestPath:
         """Have the model loaded and pin it; where the time went, in milliseconds by step."""
         began_s = self._clock.now_s()
         wait_s_max = call.deadline_s or self._watch.status.loading_timeout_s * NO_DEADLINE_WAIT_FACTOR
+        problem: AdapterError = CacheBusy(f"{model} was evicted before it could be used; try again later")
         async with asyncio.timeout(wait_s_max):
             for _ in range(TRIES_MAX):
                 await self._watch.there()
@@ -97,12 +104,11 @@ class RequestPath:
                     spent = await self._models.load(model)
                 except RuntimeUnavailable as error:
                     log.info("load is tried again", extra={"model": model, "error": error.described})
+                    problem = error
                     continue
                 if self._cache.acquire(model, self._clock.now_s()):
                     return spent.as_ms(self._clock.now_s() - began_s)
-        raise CacheBusy(
-            f"{model} could not be loaded and kept until its use, in {TRIES_MAX} tries; try again later"
-        )
+        raise problem
 
     def _forward(self, model: ModelId, call: InboundCall, timings: dict[str, float] | None) -> Forward:
         path = self._watch.status.methods.get(call.method, ())

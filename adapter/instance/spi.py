@@ -63,9 +63,11 @@ class SpiService:
                 loaded = await self._driver.load(model, ready.info, size_hint_bytes=hint)
             except AdapterError as error:
                 log.warning("model failed to load", extra={"model": model, "error": error.described})
+                # What went wrong first is what the mesh must hear of.
                 with suppress(AdapterError):
                     await self._driver.unload(model)
-                await self._provisioner.discard(model)
+                with suppress(AdapterError):
+                    await self._provisioner.discard(model)
                 raise
         log.info("model loaded", extra={"model": model, "size_bytes": loaded.size_bytes})
         return loaded

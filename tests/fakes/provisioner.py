@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 
-from adapter.domain.errors import AdapterError
+from adapter.domain.errors import AdapterError, Broken
 from adapter.domain.ids import ModelId
 from adapter.domain.records import ModelInfo
 from adapter.instance.provisioning import Provisioned
@@ -18,6 +18,7 @@ class FakeProvisioner:
         self.pulls: Counter[ModelId] = Counter()
         self.pull_s = 0.0
         self.sizes: dict[ModelId, int] = {}
+        self.refuses_to_discard = False
         self.failures: dict[ModelId, AdapterError] = {}
 
     async def provide(self, model: ModelId, info: ModelInfo) -> Provisioned:
@@ -29,4 +30,6 @@ class FakeProvisioner:
         return Provisioned(info=info, disk_bytes=self.on_disk[model])
 
     async def discard(self, model: ModelId) -> None:
+        if self.refuses_to_discard:
+            raise Broken("the disk refuses")
         self.on_disk.pop(model, None)

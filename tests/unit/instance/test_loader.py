@@ -8,6 +8,7 @@ from adapter.aio.clock import LoopClock
 from adapter.cache.entry import EntryState
 from adapter.cache.model_cache import ModelCache
 from adapter.domain.errors import (
+    CacheBusy,
     LoadTimedOut,
     ModelCorrupt,
     ModelNotFound,
@@ -17,6 +18,7 @@ from adapter.domain.errors import (
 )
 from adapter.domain.ids import ModelId
 from adapter.domain.records import ModelInfo
+from adapter.instance import loader
 from adapter.instance.loader import UNLOAD_TRIES_MAX, Loader, LoadTimings
 from tests.fakes.provisioner import FakeProvisioner
 from tests.fakes.runtime import FakeRuntime
@@ -196,6 +198,25 @@ async def test_an_unload_that_never_succeeds_is_given_up_and_its_memory_stays_co
         await asyncio.sleep(UNLOAD_TRIES_MAX * (UNLOAD_TRIES_MAX + 1))
         assert bench.cache.state(IRIS) is None
         assert bench.cache.stranded_bytes > 0
+
+
+async def test_a_disk_that_refuses_to_delete_harms_nobody() -> None:
+    async with a_bench() as bench:
+        await bench.load(IRIS)
+        bench.use(IRIS)
+        bench.disk.refuses_to_discard = True
+        bench.loader.drop(IRIS)
+        await asyncio.sleep(1)
+        assert bench.cache.state(IRIS) is None
+        await bench.load(MNIST)
+
+
+async def test_only_so_many_calls_wait_for_one_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader, "WAITING_MAX", 3)
+    async with a_bench() as bench:
+        bench.disk.pull_s = 1.0
+        outcomes = await asyncio.gather(*(bench.load(IRIS) for _ in range(5)), return_exceptions=True)
+    assert [isinstance(outcome, CacheBusy) for outcome in outcomes] == [False] * 3 + [True] * 2
 
 
 async def test_a_copy_that_the_runtime_lost_is_loaded_again() -> None:

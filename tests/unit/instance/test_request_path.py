@@ -12,7 +12,7 @@ from adapter.domain.errors import (
     RuntimeUnavailable,
 )
 from adapter.domain.ids import ModelId
-from adapter.instance.request_path import RequestPath
+from adapter.instance.request_path import TRIES_MAX, RequestPath
 from adapter.servers.passthrough import InboundCall
 from adapter.stubs.inference import open_inference_pb2 as v2
 from adapter.wire.dataplane import DEFAULT_DATAPLANE, DataplaneConfig
@@ -144,6 +144,15 @@ async def test_a_load_that_the_runtimes_crash_broke_is_tried_again(instance: AnI
     async with a_path(instance).route(a_call()) as forward:
         assert forward.timings is not None
     assert instance.disk.pulls[IRIS] == 2
+
+
+async def test_a_runtime_that_never_takes_a_load_is_told_as_unavailable(instance: AnInstance) -> None:
+    await instance.registered("iris")
+    instance.runtime.load_failures[IRIS] = RuntimeUnavailable("gone")
+    with pytest.raises(RuntimeUnavailable):
+        async with a_path(instance).route(a_call()):
+            pytest.fail("routed")
+    assert instance.disk.pulls[IRIS] == TRIES_MAX
 
 
 @pytest.mark.parametrize(
