@@ -38,14 +38,14 @@ def find_model(models_dir: str, name: str) -> tuple[Flavour, ModelSource]:
     folder = folder_of(models_dir, name)
     settings = _settings_of(folder)
     flavour = flavour_of_implementation(settings.implementation)
-    path = os.path.join(folder, settings.uri) if settings.uri else folder  # noqa: PTH118  see `_is_folder`
+    path = os.path.join(folder, settings.uri) if settings.uri else folder
     if flavour is not None and flavour.name == "pyfunc":
         if not settings.uri or not _exists(path):
             path = folder
     elif _is_folder(path):
         flavour, path = _file_in(path, flavour)
     if flavour is None:
-        flavour = flavour_of_file(os.path.basename(path)) or _sniffed(path)  # noqa: PTH119
+        flavour = flavour_of_file(os.path.basename(path)) or _sniffed(path)
     return flavour, ModelSource(name=name, folder=folder, path=path, settings=settings)
 
 
@@ -59,18 +59,18 @@ def _settings_of(folder: str) -> ModelSettings:
 def _is_folder(path: str) -> bool:
     """Raises `FilesMissing`. This runs for each load, and pathlib alone would be a tenth of a small one."""
     try:
-        return stat.S_ISDIR(os.stat(path).st_mode)  # noqa: PTH116
+        return stat.S_ISDIR(os.stat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FilesMissing(f"{path} does not exist") from error
 
 
 def _exists(path: str) -> bool:
-    return os.path.exists(path)  # noqa: PTH110
+    return os.path.exists(path)
 
 
 def _file_in(folder: str, flavour: Flavour | None) -> tuple[Flavour, str]:
     """The model among the entries of a folder."""
-    names = sorted(name for name in os.listdir(folder) if name != FILE_NAME and not name.startswith("."))  # noqa: PTH208
+    names = sorted(name for name in os.listdir(folder) if name != FILE_NAME and not name.startswith("."))
     for candidate in [flavour] if flavour else FLAVOURS.values():
         for name in names:
             known = name in candidate.files or name.endswith(candidate.suffixes)

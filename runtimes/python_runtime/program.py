@@ -28,7 +28,7 @@ def run(options: Options) -> int:
     logging.basicConfig(level=options.log_level, format="%(asctime)s %(levelname)s %(message)s")
     if options.grpc_socket:
         with suppress(FileNotFoundError):
-            os.unlink(options.grpc_socket)  # noqa: PTH108  what a killed process left behind
+            os.unlink(options.grpc_socket)
     try:
         return asyncio.run(_serve(options))
     except (OSError, RuntimeError) as error:

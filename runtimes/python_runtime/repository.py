@@ -65,7 +65,7 @@ class Repository:
     """All models of this process."""
 
     def __init__(self, models_dir: str, *, admission: Admission) -> None:
-        self._models_dir = os.path.abspath(models_dir)  # noqa: PTH100  see `finding`
+        self._models_dir = os.path.abspath(models_dir)
         self._admission = admission
         self._models: dict[str, Loaded] = {}
         self._names = KeyedLocks()
@@ -177,7 +177,7 @@ class Repository:
         model = _translated(flavour, source)
         after = allocated_bytes()
         grown = None if before is None or after is None else after - before
-        file_bytes = os.stat(source.path).st_size  # noqa: PTH116  see `finding`
+        file_bytes = os.stat(source.path).st_size
         return model, native_bytes(grown_bytes=grown, file_bytes=file_bytes)
 
 

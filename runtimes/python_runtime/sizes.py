@@ -60,7 +60,7 @@ def held_bytes(root: object) -> int:
     return total
 
 
-def _led_to(item: Any) -> list[Any]:  # noqa: ANN401  anything
+def _led_to(item: Any) -> list[Any]:
     if isinstance(item, np.ndarray):
         elements = item.ravel().tolist() if item.dtype.kind == "O" else []
         return [*elements, item.base] if isinstance(item.base, _COUNTED_OWNERS) else elements
@@ -77,7 +77,7 @@ def _foreign_bytes(array: Array) -> int:
     return 0 if array.base is None or isinstance(array.base, _COUNTED_OWNERS) else array.nbytes
 
 
-def _pickled_state(item: Any) -> list[Any]:  # noqa: ANN401  anything
+def _pickled_state(item: Any) -> list[Any]:
     try:
         return [item.__getstate__()]
     except Exception:  # noqa: BLE001  it is only a size

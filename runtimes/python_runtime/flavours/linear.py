@@ -18,7 +18,7 @@ Shortcut = Callable[[Any, Array], Array]
 """(estimator, finite rows of the right number of columns) -> what `predict` gives."""
 
 
-def shortcut_for(estimator: Any) -> Shortcut | None:  # noqa: ANN401  any estimator
+def shortcut_for(estimator: Any) -> Shortcut | None:
     """The shortcut for this estimator's `predict`; None if there is none."""
     base = sys.modules.get("sklearn.linear_model._base")  # a linear model has it imported
     coefficients = getattr(estimator, "coef_", None)
@@ -39,7 +39,7 @@ def shortcut_for(estimator: Any) -> Shortcut | None:  # noqa: ANN401  any estima
 MATRIX = 2
 
 
-def _classes(estimator: Any, rows: Array) -> Array:  # noqa: ANN401  any estimator
+def _classes(estimator: Any, rows: Array) -> Array:
     scores = rows @ estimator.coef_.T + estimator.intercept_
     is_binary = scores.shape[1] == 1
     places = (scores.reshape(-1) > 0).astype(np.intp) if is_binary else scores.argmax(axis=1)
@@ -47,6 +47,6 @@ def _classes(estimator: Any, rows: Array) -> Array:  # noqa: ANN401  any estimat
     return answer
 
 
-def _values(estimator: Any, rows: Array) -> Array:  # noqa: ANN401  any estimator
+def _values(estimator: Any, rows: Array) -> Array:
     answer: Array = rows @ estimator.coef_.T + estimator.intercept_  # .T of a vector is the vector
     return answer

@@ -66,7 +66,7 @@ class OnnxModel:
 
     __slots__ = ("_session", "signature")
 
-    def __init__(self, session: Any, signature: Signature) -> None:  # noqa: ANN401  the library has no types
+    def __init__(self, session: Any, signature: Signature) -> None:
         self._session = session
         self.signature = signature
 
@@ -94,7 +94,7 @@ def load(source: ModelSource) -> OnnxModel:
     return OnnxModel(session, _signature_of(session, source))
 
 
-def _signature_of(session: Any, source: ModelSource) -> Signature:  # noqa: ANN401  the library has no types
+def _signature_of(session: Any, source: ModelSource) -> Signature:
     inputs = [_spec(value) for value in session.get_inputs()]
     outputs = [_spec(value) for value in session.get_outputs()]
     untold = [value.type for value, spec in zip(session.get_inputs(), inputs, strict=True) if spec is None]
@@ -109,7 +109,7 @@ def _signature_of(session: Any, source: ModelSource) -> Signature:  # noqa: ANN4
     )
 
 
-def _spec(value: Any) -> TensorSpec | None:  # noqa: ANN401  the library has no types
+def _spec(value: Any) -> TensorSpec | None:
     """None for what is no tensor of a datatype of the protocol."""
     datatype = _TYPES.get(value.type)
     if datatype is None:

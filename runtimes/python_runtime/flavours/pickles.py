@@ -32,7 +32,7 @@ SMALL_BYTES = 32 * 1024**2
 _KNOWN_FIELDS = {"subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes"}
 
 
-def load_pickle(source: ModelSource) -> Any:  # noqa: ANN401  a pickle holds anything
+def load_pickle(source: ModelSource) -> Any:
     """The object in the file. Raises `Corrupt`, or `Unsupported` when a library that it needs is missing."""
     data = read_file(source.path, bytes_max=SMALL_BYTES)
     content = content_of(data)
@@ -59,7 +59,7 @@ def load_pickle(source: ModelSource) -> Any:  # noqa: ANN401  a pickle holds any
         raise Corrupt(f"{source.path} cannot be read: {type(error).__name__}: {error}") from error
 
 
-def loads(data: bytes) -> Any:  # noqa: ANN401  a pickle holds anything
+def loads(data: bytes) -> Any:
     """The object in an uncompressed pickle or joblib file; raises whatever a broken one leads to."""
     file = _Input(data)
     _reading.file = file
@@ -71,7 +71,7 @@ def loads(data: bytes) -> Any:  # noqa: ANN401  a pickle holds anything
         _reading.file = None
 
 
-def _by_joblib(file: io.BytesIO | str) -> Any:  # noqa: ANN401  a pickle holds anything
+def _by_joblib(file: io.BytesIO | str) -> Any:
     import joblib
 
     return joblib.load(file)
@@ -108,7 +108,7 @@ class _Input:
         """What the next `read`, which is for an opcode, gets before the file goes on."""
         self._inserted = opcode
 
-    def take_array(self, description: dict[str, Any]) -> Any:  # noqa: ANN401  a numpy array, or a subclass of it
+    def take_array(self, description: dict[str, Any]) -> Any:
         """The array whose description has just been built; raises `_Unknown` or `EOFError`."""
         dtype, order = description["dtype"], description["order"]
         plain = description["subclass"] is np.ndarray and not dtype.hasobject and dtype.isnative
@@ -147,7 +147,7 @@ _classes: dict[tuple[str, str], Any] = {}
 
 
 class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401  as the base class has it
+    def find_class(self, module: str, name: str) -> Any:
         if module == "joblib.numpy_pickle":
             if name != "NumpyArrayWrapper":
                 raise _Unknown
@@ -159,7 +159,7 @@ class _Unpickler(pickle.Unpickler):
                 _classes[module, name] = known
         return known
 
-    def persistent_load(self, described: Any) -> Any:  # noqa: ANN401  as the base class has it
+    def persistent_load(self, described: Any) -> Any:
         if type(described) is not _Described:
             raise pickle.UnpicklingError("it refers to objects outside of the file")
         return described.array

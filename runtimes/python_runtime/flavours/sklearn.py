@@ -39,7 +39,7 @@ class SklearnModel:
 
     __slots__ = ("_estimator", "_proven", "_shortcut", "signature")
 
-    def __init__(self, estimator: Any, signature: Signature) -> None:  # noqa: ANN401  any estimator
+    def __init__(self, estimator: Any, signature: Signature) -> None:
         self._estimator = estimator
         self._shortcut = shortcut_for(estimator)
         self._proven = False
@@ -59,7 +59,7 @@ class SklearnModel:
         """The first output may bear a declared name."""
         return output if output in METHODS else first_method(self._estimator)
 
-    def _quick(self, method: str, rows: Array) -> Any:  # noqa: ANN401  what a method gives
+    def _quick(self, method: str, rows: Array) -> Any:
         if self._shortcut is None or method != PREDICT:
             return self._library(method, rows)
         if self._proven:
@@ -71,7 +71,7 @@ class SklearnModel:
             self._shortcut = None
         return answer
 
-    def _library(self, method: str, rows: Array) -> Any:  # noqa: ANN401  what a method gives
+    def _library(self, method: str, rows: Array) -> Any:
         return getattr(self._estimator, method)(rows)
 
 
@@ -81,7 +81,7 @@ def load(source: ModelSource) -> SklearnModel:
     return SklearnModel(estimator, signature_of(estimator, source))
 
 
-def first_method(estimator: Any) -> str:  # noqa: ANN401  any estimator
+def first_method(estimator: Any) -> str:
     """What a request gets that names no output; raises `Unsupported` if there is nothing to ask."""
     method = next((method for method in METHODS if hasattr(estimator, method)), None)
     if method is None:
@@ -104,7 +104,7 @@ class _Traits:
     """Of what `predict` gives for one row."""
 
 
-def signature_of(estimator: Any, source: ModelSource) -> Signature:  # noqa: ANN401  any estimator
+def signature_of(estimator: Any, source: ModelSource) -> Signature:
     """What the estimator says of its columns and classes."""
     first = first_method(estimator)
     features = getattr(estimator, "n_features_in_", None)
@@ -160,5 +160,5 @@ def _set_up_thread() -> None:
         _threads.is_set_up = True
 
 
-def _same(answer: Any, other: Array) -> bool:  # noqa: ANN401  what `predict` gave
+def _same(answer: Any, other: Array) -> bool:
     return isinstance(answer, np.ndarray) and answer.dtype == other.dtype and np.array_equal(answer, other)
