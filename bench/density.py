@@ -45,6 +45,13 @@ class Loaded:
     kept_per_model: float
     """What is still there of each after all are unloaded."""
 
+    @property
+    def described(self) -> str:
+        return (
+            f"{self.bytes_per_model:.0f} bytes each, {self.load_cpu_ms:.3f} ms of CPU a load, "
+            f"{self.threads} threads ({self.threads_grown:+d}), open files {self.files_grown:+d}"
+        )
+
 
 def make_files(folder: Path) -> dict[str, list[Path]]:
     """Some different models in each format."""
@@ -143,7 +150,7 @@ def run(*, sklearn_models: int, onnx_models: int) -> dict[str, object]:
             names = lay_out(models_dir, flavour, files[flavour], count)
             with python_runtime(models_dir, port=port) as process:
                 results[flavour] = measured = measure(process, port, names)
-            print(f"{count} {flavour} models: {measured}", flush=True)
+            print(f"{count} {flavour} models: {measured.described}", flush=True)
     sklearn, onnx = results["sklearn"], results["onnx"]
     return {
         "bytes_per_model": round(sklearn.bytes_per_model),
