@@ -18,7 +18,7 @@ from adapter.demo.asking import Asked, ask, register, request_for
 from adapter.demo.examples import Example
 from adapter.demo.processes import free_port, instance_process, runtime_process
 from adapter.demo.store import Store, given_store, store_process
-from adapter.domain.errors import InvalidRequest
+from adapter.domain.errors import InvalidRequest, Refused
 from adapter.peers.mesh_client import MeshClient
 
 STORAGE_KEY: Final = "localMinIO"
@@ -87,7 +87,12 @@ async def _walk(tour: Tour, supervisor: Supervisor, folder: Path) -> None:
 
 async def _train(console: Console) -> list[Example]:
     with console.status("Training the example models ..."):
-        trained = [await asyncio.to_thread(make) for make in examples.ALL]
+        try:
+            trained = [await asyncio.to_thread(make) for make in examples.ALL]
+        except ModuleNotFoundError as error:
+            raise Refused(
+                f"the demo needs {error.name}; install it with: pip install 'remesh[demo]'"
+            ) from error
     for example in trained:
         console.print(f"Trained {example.name} ({example.format}, {len(example.content):,} bytes).")
     return trained
