@@ -8,6 +8,7 @@ from tests.tidy.tree import ROOT, complain, named
 LINK = re.compile(r"\[[^\]]*\]\(<?([^)>\s]+)>?(?:\s+\"[^\"]*\")?\)")
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#{1,6} +(.+?)\s*#*$", re.MULTILINE)
+NAMED_PATH = re.compile(r"`((?:adapter|bench|deploy|docs|protos|runtimes|tests)/[\w./-]+)`")
 ELSEWHERE = re.compile(r"^[a-z][a-z0-9+.-]*:")
 
 
@@ -48,6 +49,18 @@ def test_every_link_leads_somewhere() -> None:
     complain(
         [f"{named(page)}: {target}" for page in pages() for target in broken_links(page)],
         remedy="These links lead nowhere; mend the path or the anchor:",
+    )
+
+
+def test_every_path_that_a_page_names_is_there() -> None:
+    complain(
+        [
+            f"{named(page)}: {path}"
+            for page in pages()
+            for path in NAMED_PATH.findall(page.read_text())
+            if not (ROOT / path).exists()
+        ],
+        remedy="These pages name files that are not there; mend them:",
     )
 
 
