@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from adapter.wire.dataplane import BadDataplaneConfig, DataplaneConfig
+
 RuntimeKind = Literal["model-runtime", "python", "mlserver"]
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -212,6 +214,10 @@ class InstanceSettings(BaseSettings):
         about="TLS; refused until the relay serves it",
     )
 
+    tls_client_auth: str = _named(
+        "MM_TLS_CLIENT_AUTH", default="", about="client certificates; refused likewise"
+    )
+
     @model_validator(mode="after")
     def _is_sound(self) -> Self:
         complaints = [text for wrong, text in self._checks() if wrong]
@@ -254,11 +260,24 @@ class InstanceSettings(BaseSettings):
                 "MM_TLS_PRIVATE_KEY_PATH: this version serves no TLS; unset it to serve plaintext",
             ),
             (
+                self.tls_client_auth.upper() not in {"", "NONE"},
+                "MM_TLS_CLIENT_AUTH: this version serves no TLS, and so asks for no certificates; unset it",
+            ),
+            (self._dataplane_complaint, f"MM_DATAPLANE_CONFIG: {self._dataplane_complaint}"),
+            (
                 self.container_memory_bytes is not None
                 and self.container_memory_bytes <= self.memory_buffer_bytes,
                 "CONTAINER_MEM_REQ_BYTES: must be more than MEM_BUFFER_BYTES, or no model has room",
             ),
         ]
+
+    @property
+    def _dataplane_complaint(self) -> str:
+        try:
+            DataplaneConfig.parse(self.dataplane_config or "{}")
+        except BadDataplaneConfig as error:
+            return str(error)
+        return ""
 
     @property
     def instance_id(self) -> str:

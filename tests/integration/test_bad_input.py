@@ -104,6 +104,13 @@ async def refused(served: Instance, name: str, info: ModelInfo) -> MeshRefused:
             id="a format that the runtime cannot load",
         ),
         pytest.param(
+            "not-onnx",
+            examples.info("good.joblib", kind="onnx"),
+            Code.UNIMPLEMENTED,
+            ["not-onnx"],
+            id="a model of another format",
+        ),
+        pytest.param(
             "too-big",
             examples.info("big.joblib"),
             Code.OUT_OF_RANGE,

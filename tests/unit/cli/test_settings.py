@@ -74,6 +74,7 @@ def test_a_complaint_does_not_repeat_what_was_given(monkeypatch: pytest.MonkeyPa
         pytest.param("KV_STORE", "etcd:/opt/kserve/mmesh/etcd/etcd_connection", id="etcd"),
         pytest.param("KV_STORE", "zookeeper:localhost", id="zookeeper"),
         pytest.param("MM_TLS_PRIVATE_KEY_PATH", "/tls/tls.key", id="TLS"),
+        pytest.param("MM_TLS_CLIENT_AUTH", "REQUIRE", id="client certificates"),
     ],
 )
 def test_what_is_not_served_yet_is_refused_by_name(
@@ -81,6 +82,13 @@ def test_what_is_not_served_yet_is_refused_by_name(
 ) -> None:
     with pytest.raises(BadSettings, match=f"^{name}: "):
         read(monkeypatch, MM_SERVICE_NAME="mm", **{name: value})
+
+
+def test_a_dataplane_configuration_that_cannot_be_used_is_a_complaint_like_any_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(BadSettings, match=r"MM_DATAPLANE_CONFIG: rpcConfigs must be an object"):
+        read(monkeypatch, MM_SERVICE_NAME="mm", MM_DATAPLANE_CONFIG='{"rpcConfigs": 7}')
 
 
 def test_spi_only_before_a_built_in_server_needs_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
