@@ -5,8 +5,5 @@ from typing import NewType
 ModelId = NewType("ModelId", str)
 """The name a model is registered under. Any text; never used as a path without being quoted."""
 
-VModelId = NewType("VModelId", str)
-"""The name of an alias; its key space is apart from that of the models."""
-
 InstanceId = NewType("InstanceId", str)
 """One adapter beside one runtime. ModelMesh takes the last characters of the pod's name."""

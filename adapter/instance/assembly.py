@@ -1,6 +1,6 @@
 """From settings to the edges that an instance is made of."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -13,7 +13,14 @@ from adapter.drivers.model_runtime import ModelRuntimeDriver
 from adapter.drivers.open_inference import OpenInferenceDriver, RuntimeLimits
 from adapter.drivers.python_runtime import python_runtime_driver
 from adapter.drivers.runtime import RuntimeDriver
-from adapter.instance.provisioning import Layout, PassOn, Provisioner, PullAndArrange, PullOn
+from adapter.instance.provisioning import (
+    Arrange,
+    Layout,
+    PassOn,
+    Provisioner,
+    PullAndArrange,
+    PullOn,
+)
 from adapter.instance.settings import InstanceSettings
 from adapter.instance.spi import Predict, predicts_nothing
 from adapter.layout import mlserver, python_runtime
@@ -62,24 +69,22 @@ async def the_runtime(settings: InstanceSettings) -> AsyncIterator[Runtime]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """The model root of an instance, and who fills it."""
+    """Who provides models, and how everything of theirs is deleted."""
 
     provisioner: Provisioner
-    root: ModelRoot | None
-    """None: nothing of ours is on the disk."""
-
-    async def purge(self) -> None:
-        """Delete every model's files: none is loaded."""
-        if self.root is not None:
-            await in_thread(self.root.purge)
+    purge: Callable[[], Awaitable[None]]
+    """None is loaded any more, so none need be on the disk."""
 
 
 @asynccontextmanager
 async def the_files(settings: InstanceSettings) -> AsyncIterator[Files]:
-    """Who provides models, and the root that they lie in, swept of what an earlier process left half done."""
+    """Swept of what an earlier process left half done."""
     built_in = _BUILT_IN.get(settings.runtime)
     if built_in is None and not settings.storage_config_dir.is_dir():
-        yield Files(provisioner=PassOn(), root=None)
+        yield Files(provisioner=PassOn(), purge=_nothing)
+        return
+    if built_in is not None and settings.spi_only and not settings.embedded_puller:
+        yield await _arranging_only(settings, built_in[1])
         return
     root = ModelRoot(settings.model_root)
     await in_thread(root.prepare)
@@ -90,20 +95,28 @@ async def the_files(settings: InstanceSettings) -> AsyncIterator[Files]:
             s3=s3, pvc_mounts=settings.pvc_mounts_dir, local_folder=settings.local_files_dir
         )
         puller = Puller(root=root, secrets=SecretFolder(settings.storage_config_dir), providers=providers)
-        if built_in is None:
-            yield Files(provisioner=PullOn(puller), root=root)
-            return
-        yield Files(provisioner=await _arranging(settings, root, puller, built_in[1]), root=root)
+        provisioner: Provisioner = PullOn(puller)
+        if built_in is not None:
+            arranger = Arranger(root, settings.runtime)
+            await arranger.prepare()
+            provisioner = PullAndArrange(puller=puller, arranger=arranger, layout=built_in[1])
+        yield Files(provisioner=provisioner, purge=lambda: in_thread(root.purge))
     finally:
         s3.close()
 
 
-async def _arranging(
-    settings: InstanceSettings, root: ModelRoot, puller: Puller, layout: Layout
-) -> Provisioner:
+async def _arranging_only(settings: InstanceSettings, layout: Layout) -> Files:
+    """Another puller has the root; only the runtime's own area is ours."""
+    # A name that begins with an underscore is left alone by ModelMesh's puller.
+    root = ModelRoot(settings.model_root, staging=f"_{settings.runtime}_staging")
+    await in_thread(root.sweep)
     arranger = Arranger(root, settings.runtime)
     await arranger.prepare()
-    return PullAndArrange(puller=puller, arranger=arranger, layout=layout)
+    return Files(provisioner=Arrange(arranger=arranger, layout=layout), purge=arranger.clear)
+
+
+async def _nothing() -> None:
+    """Nothing of ours is on the disk."""
 
 
 def _limits(settings: InstanceSettings) -> RuntimeLimits:

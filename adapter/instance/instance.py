@@ -111,7 +111,10 @@ async def _serve_mesh(
                 options=_options(settings),
                 grace_s=settings.shutdown_timeout_ms / 1e3,
             ):
-                log.info("instance is ready", extra={"instance": settings.instance_id})
+                log.info(
+                    "instance is ready",
+                    extra={"instance": settings.instance_id, "location": settings.location},
+                )
                 yield
 
 

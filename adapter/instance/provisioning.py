@@ -1,10 +1,11 @@
 """From a registration to what the runtime is told to load: pulled, arranged, rewritten.
 
-Three ways, and the program chooses one at start:
+Four ways, and the program chooses one at start:
 
 - `PassOn`: before a runtime with its own SPI and no `storage-config` folder, all is passed on as it is.
 - `PullOn`: before such a runtime with the folder mounted, we pull, and rewrite the path and the key.
 - `PullAndArrange`: before a built-in server, the files are also laid out as that server wants them.
+- `Arrange`: likewise, but another puller has brought the files.
 """
 
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from adapter.domain.records import ModelInfo
 from adapter.layout.files import PulledFiles
 from adapter.layout.plan import LayoutPlan
 from adapter.storage.arrange import Arranger
+from adapter.storage.local_files import read_local
 from adapter.storage.puller import Puller
 
 Layout = Callable[[ModelId, str, PulledFiles, PurePosixPath], LayoutPlan]
@@ -92,3 +94,21 @@ class PullAndArrange:
     async def discard(self, model: ModelId) -> None:
         await self._arranger.discard(model)
         await self._puller.remove(model)
+
+
+class Arrange:
+    """Laid out as a built-in server wants it; the files are another puller's."""
+
+    def __init__(self, *, arranger: Arranger, layout: Layout) -> None:
+        self._arranger = arranger
+        self._layout = layout
+
+    async def provide(self, model: ModelId, info: ModelInfo) -> Provisioned:
+        local = await read_local(info)
+        folder = PurePosixPath(self._arranger.folder(model))
+        plan = self._layout(ModelId(folder.name), local.model_type, local.files, folder)
+        await self._arranger.arrange(model, plan)
+        return Provisioned(info=info, disk_bytes=local.disk_bytes)
+
+    async def discard(self, model: ModelId) -> None:
+        await self._arranger.discard(model)

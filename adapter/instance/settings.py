@@ -172,7 +172,7 @@ class InstanceSettings(BaseSettings):
     )
     embedded_puller: bool = _named(
         "USE_EMBEDDED_PULLER",
-        default=True,
+        default=False,
         about="pull before a built-in server; false: paths are local already (--spi-only)",
     )
 

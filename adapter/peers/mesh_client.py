@@ -66,13 +66,6 @@ class MeshClient:
         async with grpc.aio.insecure_channel(address, options=limits) as channel:
             yield cls(channel)
 
-    async def is_ready(self, *, timeout_s: float) -> bool:
-        """Whether the mesh answers and says that it is ready."""
-        try:
-            return (await self._inference.ServerReady(v2.ServerReadyRequest(), timeout=timeout_s)).ready
-        except grpc.aio.AioRpcError:
-            return False
-
     async def register(self, model: ModelId, info: ModelInfo, *, load_now: bool = False) -> Told:
         """Register; with `load_now` answer once the load has ended."""
         request = mm.RegisterModelRequest(

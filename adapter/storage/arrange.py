@@ -41,6 +41,17 @@ class Arranger:
         await in_thread(self._arrange, plan.steps, folder)
         return folder
 
+    async def clear(self) -> None:
+        """Take every folder away: the runtime is shown nothing."""
+
+        def cleared() -> None:
+            with disk_words(self._area):
+                shown = list(self._area.iterdir())
+            for folder in shown:
+                self._root.discard(folder)
+
+        await in_thread(cleared)
+
     async def discard(self, model: ModelId) -> None:
         """Take the folder away. What it links to stays."""
         await in_thread(self._root.discard, self.folder(model))

@@ -51,10 +51,16 @@ class Room:
 class ModelRoot:
     """The folder below which an instance keeps its models."""
 
-    def __init__(self, root: Path, *, free_bytes: Callable[[Path], int] = _free_bytes) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        free_bytes: Callable[[Path], int] = _free_bytes,
+        staging: str = ".staging",
+    ) -> None:
         self.path = root.absolute()
         self._free_bytes = free_bytes
-        self._staging = self.path / ".staging"
+        self._staging = self.path / staging
         self._numbers = itertools.count()
         self._swapping = threading.Lock()
 
@@ -73,9 +79,14 @@ class ModelRoot:
         """Make the root if need be, and delete what an earlier process left half done."""
         with disk_words(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-            _delete(self._staging)
+            self.sweep()
             if not self._model_folders():
                 (self.path / _SEAL).touch()
+
+    def sweep(self) -> None:
+        """Delete what an earlier process left half done."""
+        with disk_words(self._staging):
+            _delete(self._staging)
 
     def purge(self) -> None:
         """Delete every pulled model, and all that runtimes are shown: after a start, none is loaded.

@@ -20,7 +20,7 @@ def link(mounted: MountedFolder, target: PullTarget, staged: Path) -> Sizes:
     """
     source = mounted.locate(target.remote_path)
     with disk_words(source):
-        sizes = _sizes(source)
+        sizes = sizes_of(source)
     if not sizes:
         raise ObjectMissing(
             f"{mounted.uri(target.remote_path)} is no file, and no folder with one; put the model there"
@@ -31,7 +31,8 @@ def link(mounted: MountedFolder, target: PullTarget, staged: Path) -> Sizes:
     return sizes
 
 
-def _sizes(source: Path) -> Sizes:
+def sizes_of(source: Path) -> Sizes:
+    """The regular files at a path, by their relative paths; of a single file it is `.`."""
     if source.is_file():
         return {PurePosixPath(): source.stat().st_size}
     sizes: dict[PurePosixPath, int] = {}

@@ -134,8 +134,8 @@ class Puller:
         files = PulledFiles(
             root=PurePosixPath(staging.command.folder, model.name),
             sizes=sizes,
-            contents={SETTINGS: _small_file(model / SETTINGS)} if SETTINGS in sizes else {},
-            schema=_small_file(schema[0]) if schema else None,
+            contents={SETTINGS: small_file(model / SETTINGS)} if SETTINGS in sizes else {},
+            schema=small_file(schema[0]) if schema else None,
         )
         self._root.publish(staging.place, staging.command.folder)
         staging.published = True
@@ -164,7 +164,8 @@ def _schema_is_no_file() -> BadModelKey:
     return BadModelKey("schema_path names a folder: name the schema file in it")
 
 
-def _small_file(path: Path) -> bytes:
+def small_file(path: Path) -> bytes:
+    """A file that is read as a whole. Raises `ModelCorrupt` if it is too large for that."""
     with disk_words(path), path.open("rb") as file:
         content = file.read(SMALL_FILE_BYTES_MAX + 1)
     if len(content) > SMALL_FILE_BYTES_MAX:

@@ -140,16 +140,6 @@ def values_of(datatype: Datatype, contents: InferTensorContents) -> Sequence[Ele
     return cast("Sequence[Element]", getattr(contents, datatype.contents))
 
 
-def raw_from_contents(datatype: Datatype, contents: InferTensorContents) -> bytes:
-    """Typed contents to raw bytes."""
-    return pack(datatype, values_of(datatype, contents))
-
-
-def contents_from_raw(datatype: Datatype, raw: bytes) -> InferTensorContents:
-    """Raw bytes to typed contents."""
-    return contents_of(datatype, unpack(datatype, raw))
-
-
 def check_raw_size(datatype: Datatype, shape: Sequence[int], size_bytes: int) -> None:
     """Raise `BadTensor` unless so many bytes are a tensor of this shape. BYTES can have any size."""
     if datatype.size_bytes is None:

@@ -165,6 +165,7 @@ def spi_only(folder: Path, *, runtime: str, **env: str) -> Iterator[tuple[Proces
         "PORT": str(port),
         "ADAPTER_PORT": str(port),
         "CONTAINER_MEM_REQ_BYTES": str(6 * 2**30),
+        "USE_EMBEDDED_PULLER": "true",
         "ROOT_MODEL_DIR": str(folder / "models"),
         "STORAGE_CONFIG_DIR": str(folder / "storage-config"),
     }

@@ -80,6 +80,31 @@ async def test_before_a_built_in_server_it_answers_as_modelmeshs_adapters_do(
             assert not settings.parent.exists()
 
 
+async def test_before_a_built_in_server_without_the_embedded_puller_local_files_are_laid_out(
+    tmp_path: Path,
+) -> None:
+    """The end-to-end vectors of ModelMesh's adapters (reference: runtime adapter 11.2)."""
+    file = tmp_path / "models" / "iris" / "five.joblib"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(examples.dumped(examples.constant_model(5)))
+    shown = tmp_path / "models" / "_python_models" / "iris"
+    with (
+        mesh.python_runtime(tmp_path / "models", output=tmp_path / "runtime.log") as (_, runtime_port),
+        mesh.spi_only(
+            tmp_path, runtime="python", RUNTIME_PORT=str(runtime_port), USE_EMBEDDED_PULLER="false"
+        ) as (_, port),
+    ):
+        async with foreign_mesh(port) as spi:
+            assert (await spi.status()).state is RuntimeState.READY
+            key = json.dumps({"disk_size_bytes": 54321, "model_type": {"name": "sklearn"}})
+            await spi.load(IRIS, ModelInfo(type="invalid", path=str(file), key=key), size_hint_bytes=0)
+            assert json.loads((shown / "model-settings.json").read_text())["name"] == "iris"
+            assert (shown / "five.joblib").resolve() == file
+            await spi.unload(IRIS)
+            assert not shown.exists()
+            assert file.exists(), "the other puller's"
+
+
 async def test_a_real_mlserver_behind_our_adapter(
     minio: MinioServer, mlserver: StartMLServer, tmp_path: Path
 ) -> None:

@@ -5,7 +5,7 @@ import pytest
 from adapter.domain.errors import FormatUnsupported
 from adapter.domain.ids import ModelId
 from adapter.domain.records import ModelInfo
-from adapter.instance.provisioning import PassOn, PullAndArrange, PullOn
+from adapter.instance.provisioning import Arrange, PassOn, PullAndArrange, PullOn
 from adapter.layout.files import PulledFiles
 from adapter.layout.plan import LayoutPlan, Write
 from adapter.storage.puller import PulledModel
@@ -88,3 +88,16 @@ async def test_what_cannot_be_laid_out_leaves_nothing() -> None:
     with pytest.raises(FormatUnsupported):
         await provisioner.provide(IRIS, REGISTERED)
     assert not puller.there
+
+
+async def test_files_of_another_puller_are_laid_out_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "iris.joblib").write_bytes(b"1234567")
+    arranger = FakeArranger()
+    provisioner = Arrange(arranger=arranger, layout=a_layout)  # type: ignore[arg-type]
+    info = ModelInfo(type="sklearn", path=str(tmp_path / "iris.joblib"), key='{"disk_size_bytes": 7}')
+    provisioned = await provisioner.provide(IRIS, info)
+    assert (provisioned.info, provisioned.disk_bytes) == (info, 7)
+    assert IRIS in arranger.shown
+    await provisioner.discard(IRIS)
+    assert not arranger.shown
+    assert (tmp_path / "iris.joblib").exists()

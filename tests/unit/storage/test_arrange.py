@@ -36,6 +36,16 @@ def settings(text: str) -> Write:
     return Write(at=PurePosixPath("model-settings.json"), content=text.encode())
 
 
+async def test_clearing_takes_everything_shown_away_and_leaves_the_models(
+    arranger: Arranger, pulled: PurePosixPath
+) -> None:
+    await arranger.prepare()
+    await arranger.arrange(IRIS, a_plan(settings("{}")))
+    await arranger.clear()
+    assert names(arranger.folder(IRIS).parent) == []
+    assert Path(pulled).exists()
+
+
 async def test_a_plan_is_carried_out(arranger: Arranger, pulled: PurePosixPath, tmp_path: Path) -> None:
     folder = await arranger.arrange(
         IRIS,
