@@ -7,7 +7,7 @@ becomes one task of the owner's group, and each task ends by telling the cache o
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from adapter.aio.clock import Clock
 from adapter.aio.keyed_lock import KeyedLock
@@ -33,11 +33,12 @@ from adapter.cache.messages import (
     Unloaded,
 )
 from adapter.cache.model_cache import ModelCache
-from adapter.domain.errors import AdapterError, CacheBusy, LoadTimedOut, RuntimeFailed
+from adapter.domain.errors import AdapterError, LoadTimedOut, RuntimeFailed
 from adapter.domain.ids import ModelId
 from adapter.domain.records import ModelInfo
 from adapter.domain.runtime import RuntimeStatus
 from adapter.drivers.runtime import RuntimeDriver
+from adapter.instance.flights import Flight, LoadTimings
 from adapter.instance.provisioning import Provisioned, Provisioner
 
 log = logging.getLogger(__name__)
@@ -45,38 +46,8 @@ log = logging.getLogger(__name__)
 TICK_S = 1.0
 """How often the cache is told that time has passed."""
 
-WAITING_MAX = 10_000
-"""Calls that wait for one model."""
-
 UNLOAD_TRIES_MAX = 10
 UNLOAD_RETRY_S = 1.0
-
-
-@dataclass(slots=True, kw_only=True)
-class LoadTimings:
-    """Where the time of one load went, in seconds; the rest of a caller's wait was queueing."""
-
-    pull_s: float = 0.0
-    load_s: float = 0.0
-
-    def as_ms(self, waited_s: float) -> dict[str, float]:
-        """The steps of a call that waited so long for its model, in milliseconds."""
-        queue_s = max(waited_s - self.pull_s - self.load_s, 0.0)
-        return {"queue": queue_s * 1e3, "pull": self.pull_s * 1e3, "load": self.load_s * 1e3}
-
-
-@dataclass(slots=True, kw_only=True)
-class _Flight:
-    """What is asked for, and all who wait for it. Ends when the cache has settled it."""
-
-    info: ModelInfo
-    timings: LoadTimings = field(default_factory=LoadTimings)
-    waiting: list[asyncio.Future[LoadTimings]] = field(default_factory=list)
-
-    @property
-    def still_waiting(self) -> list[asyncio.Future[LoadTimings]]:
-        """Those whose callers have not left."""
-        return [landing for landing in self.waiting if not landing.done()]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -107,7 +78,7 @@ class Loader:
         self._clock = clock
         self._owner = owner
         self._load_timeout_s = load_timeout_s
-        self._flights: dict[ModelId, _Flight] = {}
+        self._flights: dict[ModelId, Flight] = {}
         self._loading: dict[ModelId, _Loading] = {}
         self._unloading: dict[ModelId, asyncio.Task[None]] = {}
         self._turn = KeyedLock()
@@ -122,11 +93,7 @@ class Loader:
 
         Raises the error of the load, of the failed load that is still remembered, or `CacheBusy`.
         """
-        flight = self._flight(model, info)
-        if len(flight.waiting) >= WAITING_MAX:
-            raise CacheBusy(f"{WAITING_MAX} calls wait for {model} to be loaded; try again later")
-        landing: asyncio.Future[LoadTimings] = asyncio.get_running_loop().create_future()
-        flight.waiting.append(landing)
+        landing = self._flight(model, info).join()
         self.tell(LoadRequested(model=model, type=info.type, waiting=True, used_s=used_s))
         return await landing
 
@@ -319,23 +286,20 @@ class Loader:
 
     # Those who wait.
 
-    def _flight(self, model: ModelId, info: ModelInfo) -> _Flight:
-        return self._flights.setdefault(model, _Flight(info=info))
+    def _flight(self, model: ModelId, info: ModelInfo) -> Flight:
+        return self._flights.setdefault(model, Flight(model=model, info=info))
 
     def _settle(self, model: ModelId, failure: Failure | None) -> None:
         flight = self._flights.pop(model, None)
         if flight is None:
             return
         if failure is None:
-            for landing in flight.still_waiting:
-                landing.set_result(flight.timings)
+            flight.land()
             return
         error = failure.error
 
         async def fail(_: ModelId) -> None:
-            for landing in flight.still_waiting:
-                # Each waiter gets an error of its own: a raised one gathers the trace of whoever raises it.
-                landing.set_exception(type(error)(*error.args))
+            flight.fail(error)
 
         # In its turn, so that whoever hears of a failure finds its files gone.
         self._spawn("fail", model, fail)

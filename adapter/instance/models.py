@@ -15,7 +15,8 @@ from adapter.domain.errors import AdapterError, InvalidRequest, ModelExists, Mod
 from adapter.domain.ids import InstanceId, ModelId
 from adapter.domain.records import ModelInfo, ModelRecord
 from adapter.domain.status import CopyStatus, ModelReport, ModelStatus
-from adapter.instance.loader import Loader, LoadTimings
+from adapter.instance.flights import LoadTimings
+from adapter.instance.loader import Loader
 from adapter.instance.runtime_watch import RuntimeWatch
 from adapter.registry.model_records import ModelRecords
 from adapter.wire.headers import ModelRef

@@ -8,7 +8,6 @@ from adapter.aio.clock import LoopClock
 from adapter.cache.entry import EntryState
 from adapter.cache.model_cache import ModelCache
 from adapter.domain.errors import (
-    CacheBusy,
     LoadTimedOut,
     ModelCorrupt,
     ModelNotFound,
@@ -18,8 +17,8 @@ from adapter.domain.errors import (
 )
 from adapter.domain.ids import ModelId
 from adapter.domain.records import ModelInfo
-from adapter.instance import loader
-from adapter.instance.loader import UNLOAD_TRIES_MAX, Loader, LoadTimings
+from adapter.instance.flights import LoadTimings
+from adapter.instance.loader import UNLOAD_TRIES_MAX, Loader
 from tests.fakes.provisioner import FakeProvisioner
 from tests.fakes.runtime import FakeRuntime
 
@@ -69,11 +68,6 @@ async def test_a_load_is_a_pull_and_then_a_load() -> None:
         spent = await bench.load(IRIS)
         assert (spent.pull_s, spent.load_s) == pytest.approx((3.0, 2.0))
         assert list(bench.runtime.held) == [IRIS]
-
-
-async def test_what_a_caller_waited_beyond_pull_and_load_is_queueing() -> None:
-    spent = LoadTimings(pull_s=0.5, load_s=0.25).as_ms(waited_s=1.0)
-    assert spent == pytest.approx({"queue": 250.0, "pull": 500.0, "load": 250.0})
 
 
 async def test_many_callers_share_one_load() -> None:
@@ -209,14 +203,6 @@ async def test_a_disk_that_refuses_to_delete_harms_nobody() -> None:
         await asyncio.sleep(1)
         assert bench.cache.state(IRIS) is None
         await bench.load(MNIST)
-
-
-async def test_only_so_many_calls_wait_for_one_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loader, "WAITING_MAX", 3)
-    async with a_bench() as bench:
-        bench.disk.pull_s = 1.0
-        outcomes = await asyncio.gather(*(bench.load(IRIS) for _ in range(5)), return_exceptions=True)
-    assert [isinstance(outcome, CacheBusy) for outcome in outcomes] == [False] * 3 + [True] * 2
 
 
 async def test_a_copy_that_the_runtime_lost_is_loaded_again() -> None:
