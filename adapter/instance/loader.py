@@ -226,19 +226,22 @@ class Loader:
         failure = await self._unload_in_runtime(model)
         await self._discard(model)
         del self._unloading[model]
-        log.info("model unloaded", extra={"model": model})
+        if failure is None:
+            log.info("model unloaded", extra={"model": model})
+        else:
+            log.error("model stays in the runtime", extra={"model": model, "error": failure})
         self.tell(Unloaded(model=model, failure=failure))
 
     async def _unload_in_runtime(self, model: ModelId) -> str | None:
         """Try until it is unloaded; what went wrong last if it never was."""
         described = ""
         for attempt in range(UNLOAD_TRIES_MAX):
+            await self._clock.sleep(UNLOAD_RETRY_S * attempt)
             try:
                 await self._driver.unload(model)
             except AdapterError as error:
                 described = error.described
                 log.warning("unload failed", extra={"model": model, "try": attempt + 1, "error": described})
-                await self._clock.sleep(UNLOAD_RETRY_S * (attempt + 1))
             else:
                 return None
         return described

@@ -95,7 +95,9 @@ class RequestPath:
     async def _load(self, model: ModelId, call: InboundCall) -> dict[str, float]:
         """Have the model loaded and pin it; where the time went, in milliseconds by step."""
         began_s = self._clock.now_s()
-        wait_s_max = call.deadline_s or self._watch.status.loading_timeout_s * NO_DEADLINE_WAIT_FACTOR
+        wait_s_max = call.deadline_s
+        if wait_s_max is None:
+            wait_s_max = self._watch.status.loading_timeout_s * NO_DEADLINE_WAIT_FACTOR
         problem: AdapterError = CacheBusy(f"{model} was evicted before it could be used; try again later")
         async with asyncio.timeout(wait_s_max):
             for _ in range(TRIES_MAX):

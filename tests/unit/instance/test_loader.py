@@ -183,7 +183,10 @@ async def test_an_unload_is_tried_until_the_runtime_has_let_go() -> None:
     assert bench.cache.state(IRIS) is None
 
 
-async def test_an_unload_that_never_succeeds_is_given_up_and_its_memory_stays_counted() -> None:
+async def test_an_unload_that_never_succeeds_is_given_up_and_its_memory_stays_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
     async with a_bench() as bench:
         await bench.load(IRIS)
         bench.use(IRIS)
@@ -192,6 +195,8 @@ async def test_an_unload_that_never_succeeds_is_given_up_and_its_memory_stays_co
         await asyncio.sleep(UNLOAD_TRIES_MAX * (UNLOAD_TRIES_MAX + 1))
         assert bench.cache.state(IRIS) is None
         assert bench.cache.stranded_bytes > 0
+    assert "model stays in the runtime" in caplog.messages
+    assert "model unloaded" not in caplog.messages
 
 
 async def test_a_disk_that_refuses_to_delete_harms_nobody() -> None:

@@ -108,13 +108,14 @@ async def test_a_failed_load_fails_the_call(instance: AnInstance) -> None:
             pytest.fail("routed")
 
 
-async def test_a_caller_waits_no_longer_than_its_deadline(instance: AnInstance) -> None:
+@pytest.mark.parametrize("deadline_s", [5.0, 0.0], ids=["some time", "no time left"])
+async def test_a_caller_waits_no_longer_than_its_deadline(instance: AnInstance, deadline_s: float) -> None:
     await instance.registered("iris")
     instance.disk.pull_s = 60.0
     with pytest.raises(TimeoutError):
-        async with a_path(instance).route(a_call(deadline_s=5.0)):
+        async with a_path(instance).route(a_call(deadline_s=deadline_s)):
             pytest.fail("routed")
-    assert instance.clock.now_s() == pytest.approx(5.0, abs=0.1)
+    assert instance.clock.now_s() == pytest.approx(deadline_s, abs=0.1)
 
 
 async def test_a_copy_that_the_runtime_lost_is_loaded_for_the_next_try(instance: AnInstance) -> None:
