@@ -1,7 +1,7 @@
 """How a command runs what it is about: one event loop, and errors as one line instead of a trace."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Final, NoReturn
 
 import typer
@@ -17,7 +17,8 @@ def run(work: Coroutine[object, object, None]) -> None:
     complaints: list[str] = []
     interrupted = False
     try:
-        asyncio.run(work)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(work)
     except* AdapterError as group:
         complaints = [str(error) for error in _leaves(group)]
     except* (KeyboardInterrupt, asyncio.CancelledError):
@@ -26,6 +27,15 @@ def run(work: Coroutine[object, object, None]) -> None:
         fail("\n".join(complaints))
     if interrupted:
         raise typer.Exit(INTERRUPTED)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Of uvloop, where there is one: it halves what a relayed call costs."""
+    try:
+        import uvloop  # noqa: PLC0415 - not on every system
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 def fail(text: str) -> NoReturn:

@@ -6,6 +6,7 @@ AdapterError
 │   ├── ModelNotFound          NOT_FOUND            nothing is registered under this name
 │   ├── ModelExists            ALREADY_EXISTS       registered, with other attributes
 │   ├── MethodNotPermitted     UNIMPLEMENTED        the runtime or the configuration does not offer it
+│   ├── CallerNotAllowed       PERMISSION_DENIED    the method is offered, and not to this client
 │   ├── BadModelKey            INVALID_ARGUMENT     the model key is not the JSON it must be
 │   ├── StorageKeyUnknown      INVALID_ARGUMENT     `storage-config` has no such key, or not a usable one
 │   ├── StorageAccessDenied    PERMISSION_DENIED    the store refuses the credentials of the key
@@ -96,6 +97,12 @@ class MethodNotPermitted(Refused):
     """This method is not offered here."""
 
     code = Code.UNIMPLEMENTED
+
+
+class CallerNotAllowed(Refused):
+    """This method is offered to others."""
+
+    code = Code.PERMISSION_DENIED
 
 
 class BadModelKey(Refused):

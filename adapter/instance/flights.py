@@ -1,4 +1,7 @@
-"""Those who wait for one load: it flies once, and a passenger who leaves does not bring it down."""
+"""Those who wait for one load: it flies once, and a passenger who leaves does not bring it down.
+
+When the last one has left, nobody needs it, unless it was asked for in the background too.
+"""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -32,15 +35,30 @@ class Flight:
     model: ModelId
     info: ModelInfo
     timings: LoadTimings = field(default_factory=LoadTimings)
-    _waiting: list["asyncio.Future[LoadTimings]"] = field(default_factory=list)
+    background: bool = False
+    """It is wanted although nobody may wait for it."""
+    _waiting: set["asyncio.Future[LoadTimings]"] = field(default_factory=set)
+
+    @property
+    def passengers(self) -> int:
+        """Those who wait now."""
+        return len(self._waiting)
+
+    @property
+    def is_wanted(self) -> bool:
+        return self.background or bool(self._waiting)
 
     def join(self) -> "asyncio.Future[LoadTimings]":
         """Wait for the landing. Raises `CacheBusy` when too many do already."""
         if len(self._waiting) >= WAITING_MAX:
             raise CacheBusy(f"{WAITING_MAX} calls wait for {self.model} to be loaded; try again later")
         landing: asyncio.Future[LoadTimings] = asyncio.get_running_loop().create_future()
-        self._waiting.append(landing)
+        self._waiting.add(landing)
         return landing
+
+    def leave(self, landing: "asyncio.Future[LoadTimings]") -> None:
+        """Whoever waited for this landing waits no more."""
+        self._waiting.discard(landing)
 
     def land(self) -> None:
         """The model can be used."""

@@ -11,31 +11,31 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
-
-import aiofiles
 
 from adapter.aio.clock import Clock, LoopClock
 from adapter.cache.model_cache import ModelCache
-from adapter.domain.errors import InvalidRequest
 from adapter.domain.ids import InstanceId
 from adapter.instance.assembly import Files, Runtime, the_files, the_runtime
+from adapter.instance.dataplane_file import DataplaneFile
+from adapter.instance.doors import Doors
+from adapter.instance.front import Behind, doors_open
 from adapter.instance.loader import Loader
 from adapter.instance.models import Models
+from adapter.instance.observers import Observers
 from adapter.instance.request_path import RequestPath
 from adapter.instance.runtime_watch import RuntimeWatch
 from adapter.instance.settings import InstanceSettings
+from adapter.instance.several import Several
 from adapter.instance.spi import SpiService
 from adapter.registry.embedded import EmbeddedRegistry
 from adapter.registry.model_records import ModelRecords
-from adapter.servers.grpc_server import ServerOptions, serving
-from adapter.servers.inference import inference_handlers
-from adapter.servers.management import management_handlers
+from adapter.servers.grpc_server import serving
 from adapter.servers.model_runtime import model_runtime_handlers
-from adapter.servers.passthrough import passthrough_handlers
-from adapter.servers.runtime_channel import runtime_channel
-from adapter.wire.dataplane import DEFAULT_DATAPLANE, BadDataplaneConfig, DataplaneConfig
+from adapter.servers.payload_processors import PayloadProcessors
+from adapter.telemetry.metrics import Metrics
+from adapter.telemetry.metrics_options import MetricsOptions
+from adapter.telemetry.request_log import RequestLogHeaders
+from adapter.wire.dataplane import DEFAULT_DATAPLANE, DataplaneConfig
 
 log = logging.getLogger(__name__)
 
@@ -80,37 +80,32 @@ async def _serve_spi(
 async def _serve_mesh(
     settings: InstanceSettings, runtime: Runtime, files: Files, clock: Clock
 ) -> AsyncIterator[None]:
-    """Inference and management on one port, with the cache and the registry behind them."""
-    dataplane = await _dataplane(settings)
+    """Inference and management at the doors, with the cache and the registry behind them."""
+    file = None if settings.dataplane_config_path is None else DataplaneFile(settings.dataplane_config_path)
+    dataplane = await _dataplane(settings, file)
+    payloads = PayloadProcessors.parse(
+        settings.payload_processors, clock=clock, capacity=settings.payload_processors_capacity
+    )
     await files.purge()
-    async with (
-        EmbeddedRegistry.open(settings.registry_path) as registry,
-        runtime_channel(settings.serving_address, message_bytes_max=settings.message_bytes_max) as channel,
-    ):
+    async with EmbeddedRegistry.open(settings.registry_path) as registry:
         edges = _Edges(
             runtime=runtime,
             files=files,
             records=ModelRecords(registry, f"{settings.kv_prefix}/{settings.service_name}/"),
             watch=RuntimeWatch(driver=runtime.driver, channel=runtime.channel, clock=clock),
             clock=clock,
+            payloads=payloads,
         )
         status = await edges.watch.wait_ready(timeout_s=settings.runtime_start_s_max)
         log.info(
             "runtime is ready", extra={"capacity_bytes": status.capacity_bytes, "version": status.version}
         )
         async with _cancelled_at_the_end() as owner:
-            models, path = _joined(settings, edges, dataplane, owner)
-            handlers = (
-                *management_handlers(models),
-                *inference_handlers(models, version=version("remesh")),
-                *passthrough_handlers(path, channel),
-            )
-            async with serving(
-                f"{settings.host}:{settings.grpc_port}",
-                handlers,
-                options=_options(settings),
-                grace_s=settings.shutdown_timeout_ms / 1e3,
-            ):
+            behind = _joined(settings, edges, dataplane, owner)
+            if file is not None:
+                owner.create_task(file.follow(behind.path.use), name="follow the data plane's file")
+            owner.create_task(payloads.run(), name="payload processors")
+            async with doors_open(settings, behind):
                 log.info(
                     "instance is ready",
                     extra={"instance": settings.instance_id, "location": settings.location},
@@ -127,11 +122,12 @@ class _Edges:
     records: ModelRecords
     watch: RuntimeWatch
     clock: Clock
+    payloads: PayloadProcessors
 
 
 def _joined(
     settings: InstanceSettings, edges: _Edges, dataplane: DataplaneConfig, owner: asyncio.TaskGroup
-) -> tuple[Models, RequestPath]:
+) -> Behind:
     """The cache, its hands, and those who ask it; what runs in the background is the owner's."""
     status, clock, watch = edges.watch.status, edges.clock, edges.watch
     cache = ModelCache(
@@ -157,6 +153,12 @@ def _joined(
         clock=clock,
         watch=watch,
     )
+    told = MetricsOptions.parse(settings.metrics)
+    known = frozenset({*DEFAULT_DATAPLANE.methods, *dataplane.methods})
+    metrics = Metrics(per_model=told.per_model, fq_names=told.fq_names, known_methods=known)
+    metrics.expose("remesh_payloads_total", lambda: list(edges.payloads.figures()))
+    doors = Doors(own_port_only=settings.management_apart, client_names=settings.management_names)
+    several = Several(models, at_once_max=settings.multi_parallelism)
     path = RequestPath(
         models=models,
         cache=cache,
@@ -165,11 +167,28 @@ def _joined(
         dataplane=dataplane,
         watch=watch,
         runtime_name=edges.runtime.name_of,
+        doors=doors,
+        observers=Observers(
+            metrics=metrics.requests,
+            payloads=edges.payloads,
+            log_headers=RequestLogHeaders.parse(settings.log_request_headers),
+            log_each=settings.log_each_invoke,
+        ),
+        several=several,
     )
     owner.create_task(loader.keep_time(), name="keep time")
     keeping = watch.keep(on_reset=loader.runtime_reset, start_s_max=settings.runtime_start_s_max)
     owner.create_task(keeping, name="watch the runtime")
-    return models, path
+    return Behind(
+        models=models,
+        path=path,
+        doors=doors,
+        several=several,
+        watch=watch,
+        metrics=metrics,
+        clock=clock,
+        owner=owner,
+    )
 
 
 @asynccontextmanager
@@ -183,32 +202,10 @@ async def _cancelled_at_the_end() -> AsyncIterator[asyncio.TaskGroup]:
         pass
 
 
-async def _dataplane(settings: InstanceSettings) -> DataplaneConfig:
+async def _dataplane(settings: InstanceSettings, file: DataplaneFile | None) -> DataplaneConfig:
     """The data plane's configuration. Raises `InvalidRequest` naming the variable."""
-    text, name = settings.dataplane_config, "MM_DATAPLANE_CONFIG"
-    if settings.dataplane_config_path is not None:
-        name = "MM_DATAPLANE_CONFIG_PATH"
-        text = await _read(settings.dataplane_config_path, name)
-    if text is None:
+    if file is not None:
+        return await file.read()
+    if settings.dataplane_config is None:
         return DEFAULT_DATAPLANE
-    try:
-        return DataplaneConfig.parse(text)
-    except BadDataplaneConfig as error:
-        raise InvalidRequest(f"{name}: {error}") from error
-
-
-async def _read(path: Path, name: str) -> str:
-    try:
-        async with aiofiles.open(path) as file:
-            return await file.read()
-    except OSError as error:
-        raise InvalidRequest(f"{name}: {path} cannot be read: {error.strerror}") from error
-
-
-def _options(settings: InstanceSettings) -> ServerOptions:
-    return ServerOptions(
-        message_bytes_max=settings.message_bytes_max,
-        headers_bytes_max=settings.headers_bytes_max,
-        connection_age_s_max=settings.connection_age_s_max,
-        connection_age_grace_s=settings.connection_age_grace_s,
-    )
+    return DataplaneConfig.parse(settings.dataplane_config)

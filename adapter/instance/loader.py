@@ -13,6 +13,7 @@ from adapter.aio.clock import Clock
 from adapter.aio.keyed_lock import KeyedLock
 from adapter.cache.failures import Failure
 from adapter.cache.messages import (
+    Abandoned,
     CacheCommand,
     CacheEvent,
     CopyLost,
@@ -29,11 +30,12 @@ from adapter.cache.messages import (
     StartLoad,
     StartPull,
     StartUnload,
+    StopPull,
     Tick,
     Unloaded,
 )
 from adapter.cache.model_cache import ModelCache
-from adapter.domain.errors import AdapterError, LoadTimedOut, RuntimeFailed
+from adapter.domain.errors import AdapterError, CacheBusy, LoadTimedOut, RuntimeFailed
 from adapter.domain.ids import ModelId
 from adapter.domain.records import ModelInfo
 from adapter.domain.runtime import RuntimeStatus
@@ -57,6 +59,14 @@ class _Loading:
     info: ModelInfo
     timings: LoadTimings
     provisioned: Provisioned | None = None
+    pulling: asyncio.Timeout | None = None
+    given_up: bool = False
+    """The pull is for nobody any more."""
+
+    def give_up(self) -> None:
+        self.given_up = True
+        if self.pulling is not None:
+            self.pulling.reschedule(0.0)
 
 
 class Loader:
@@ -91,20 +101,38 @@ class Loader:
     async def load(self, model: ModelId, info: ModelInfo, *, used_s: float) -> LoadTimings:
         """Wait until the model is loaded, sharing a load that is under way.
 
+        A caller who is cancelled leaves; a load that all have left is given up, if the runtime was not told yet.
         Raises the error of the load, of the failed load that is still remembered, or `CacheBusy`.
         """
-        landing = self._flight(model, info).join()
+        flight = self._flight(model, info)
+        landing = flight.join()
         self.tell(LoadRequested(model=model, type=info.type, waiting=True, used_s=used_s))
-        return await landing
+        try:
+            return await landing
+        finally:
+            flight.leave(landing)
+            if not flight.is_wanted and self._flights.get(model) is flight:
+                self.tell(Abandoned(model=model))
 
     def start_load(self, model: ModelId, info: ModelInfo, *, used_s: float) -> None:
         """Have the model loaded when there is nothing more urgent; nobody waits."""
-        self._flight(model, info)
+        self._flight(model, info).background = True
         self.tell(LoadRequested(model=model, type=info.type, waiting=False, used_s=used_s))
 
     def drop(self, model: ModelId) -> None:
         """The model was unregistered: unload it and forget it."""
         self.tell(Dropped(model=model))
+
+    def unload(self, model: ModelId) -> bool:
+        """Give the model's copy up, and its load if it is background work; a request loads it again.
+
+        False, and nothing is done: callers wait for it to be loaded.
+        """
+        flight = self._flights.get(model)
+        if flight is not None and flight.passengers:
+            return False
+        self.tell(Dropped(model=model, unregistered=False))
+        return True
 
     def copy_lost(self, model: ModelId) -> None:
         """The runtime says that it does not hold this model."""
@@ -152,6 +180,8 @@ class Loader:
                 flight = self._flights[model]
                 self._loading[model] = _Loading(info=flight.info, timings=flight.timings)
                 self._spawn("pull", model, self._pull)
+            case StopPull(model=model):
+                self._loading[model].give_up()
             case StartLoad(model=model, size_hint_bytes=hint):
                 self._spawn("load", model, lambda model: self._load(model, hint))
             case MeasureSize(model=model):
@@ -179,8 +209,11 @@ class Loader:
         loading = self._loading[model]
         began_s = self._clock.now_s()
         try:
-            loading.provisioned = await self._provisioner.provide(model, loading.info)
-        except Exception as error:  # noqa: BLE001 - whatever goes wrong with one model must end only its load
+            async with asyncio.timeout(0.0 if loading.given_up else None) as loading.pulling:
+                loading.provisioned = await self._provisioner.provide(model, loading.info)
+        except Exception:  # noqa: BLE001 - whatever goes wrong with one model must end only its load
+            if loading.given_up:
+                error = await self._given_up(model)
             del self._loading[model]
             self._fail(model, error)
             return
@@ -188,6 +221,11 @@ class Loader:
         loading.timings.pull_s = self._clock.now_s() - began_s
         log.info("model pulled", extra={"model": model, "disk_bytes": disk_bytes})
         self.tell(Pulled(model=model, disk_bytes=disk_bytes))
+
+    async def _given_up(self, model: ModelId) -> CacheBusy:
+        """A pull was ended in the middle: whatever there is of it goes."""
+        await self._discard(model)
+        return CacheBusy(f"the pull of {model} was given up: nobody waited for it")
 
     async def _load(self, model: ModelId, size_hint_bytes: int) -> None:
         loading = self._loading.pop(model)

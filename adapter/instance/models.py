@@ -11,7 +11,7 @@ from typing import Final
 from adapter.aio.clock import Clock
 from adapter.cache.entry import EntryState
 from adapter.cache.model_cache import ModelCache
-from adapter.domain.errors import AdapterError, InvalidRequest, ModelExists, ModelNotFound
+from adapter.domain.errors import AdapterError, InvalidRequest, ModelExists, ModelNotFound, Refused
 from adapter.domain.ids import InstanceId, ModelId
 from adapter.domain.records import ModelInfo, ModelRecord
 from adapter.domain.status import CopyStatus, ModelReport, ModelStatus
@@ -19,6 +19,7 @@ from adapter.instance.flights import LoadTimings
 from adapter.instance.loader import Loader
 from adapter.instance.runtime_watch import RuntimeWatch
 from adapter.registry.model_records import ModelRecords
+from adapter.servers import inference, management
 from adapter.wire.headers import ModelRef
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,9 @@ AGE_WHEN_REGISTERED_MS: Final = 6 * HOUR_MS
 
 LAST_USED_NOTED_MS: Final = HOUR_MS
 """A use is written to the registry only if it is so much later than the one that is there."""
+
+OWN_SERVICES: Final = frozenset({"", management.SERVICE, inference.SERVICE})
+"""What is offered whatever the runtime says of itself."""
 
 LOADED_STATES: Final = frozenset({EntryState.SIZING, EntryState.ACTIVE})
 LOADING_STATES: Final = frozenset(
@@ -85,6 +89,28 @@ class Models:
         model = ModelId(ref.name)
         await self.record(model)
         return self._status(model) is not ModelStatus.LOADING_FAILED
+
+    async def repository_load(self, ref: ModelRef) -> None:
+        """Wait until the model is loaded. Raises `ModelNotFound`, or the error of the load."""
+        await self.load(ModelId(ref.name))
+
+    async def repository_unload(self, ref: ModelRef) -> None:
+        """Give the copy up; the registration stays, and the next request loads the model again.
+
+        Raises `ModelNotFound`, or `Refused` while callers wait for the model to be loaded.
+        """
+        model = ModelId(ref.name)
+        await self.record(model)
+        if not self._loader.unload(model):
+            raise Refused(f"model {model} is being loaded for calls that wait for it; unload it after them")
+        log.info("model is unloaded on demand", extra={"model": model})
+
+    def is_serving(self, service: str) -> bool | None:
+        """Whether the service of this full name can be used now; "" for all of them; None: unknown."""
+        named = {method.rpartition("/")[0] for method in self._watch.status.methods}
+        if service in OWN_SERVICES or service in named:
+            return self._watch.is_there
+        return None
 
     async def names(self, *, after: str, limit: int) -> Sequence[tuple[ModelId, ModelStatus]]:
         """At most `limit` registered models that come after `after`, by name, each with its status."""

@@ -1,12 +1,13 @@
 """What becomes of an inference call: whose it is, whether its model is here, and what the runtime is sent.
 
-The door (`servers/passthrough`) asks; nothing here parses a tensor.
+The relay asks (`http2.verdicts.Router`); nothing here parses a tensor. A call whose model is loaded is routed
+without waiting; any other is resolved by a task of its own.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from adapter.aio.clock import Clock
@@ -14,18 +15,27 @@ from adapter.cache.model_cache import ModelCache
 from adapter.domain.errors import (
     AdapterError,
     CacheBusy,
+    Code,
     InvalidRequest,
     MethodNotPermitted,
     RuntimeUnavailable,
 )
 from adapter.domain.ids import ModelId
+from adapter.domain.runtime import RuntimeStatus
+from adapter.http2.call import Call
+from adapter.http2.heads import RequestHead, metadata_fields
+from adapter.http2.upstream import Upstream
+from adapter.http2.verdicts import Answer, Caller, Plan, Target
+from adapter.instance.doors import Doors
 from adapter.instance.loader import Loader
 from adapter.instance.models import Models
+from adapter.instance.observers import Observers
 from adapter.instance.runtime_watch import RuntimeWatch
-from adapter.servers.passthrough import Forward, InboundCall
+from adapter.instance.several import Several
+from adapter.servers import model_runtime
 from adapter.wire.dataplane import DataplaneConfig
-from adapter.wire.headers import outbound
-from adapter.wire.splice import replace_string
+from adapter.wire.headers import ModelRef, Pair, RefKind, model_refs, outbound
+from adapter.wire.splice import Located, delimited, located, replace_string
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +45,24 @@ TRIES_MAX: Final = 3
 NO_DEADLINE_WAIT_FACTOR: Final = 5.0
 """A caller without a deadline waits so many load timeouts (reference: ModelMesh core 2.7)."""
 
+REMEMBERED_MAX: Final = 10_000
+"""Methods, ids and models of which something is remembered: clients choose their names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodPlan(Plan):
+    """How one method's calls are read and written."""
+
+    id_path: tuple[int, ...] = ()
+    """Where the message names the model."""
+    id_kind: RefKind = RefKind.MODEL
+    headers_first: bool = False
+    injection_path: tuple[int, ...] = ()
+    """Where the runtime wants the model's name."""
+
 
 class RequestPath:
-    """The `CallPath` of one instance."""
+    """The `Router` of one instance."""
 
     def __init__(  # noqa: PLR0913 - what it joins, each by name
         self,
@@ -49,6 +74,9 @@ class RequestPath:
         dataplane: DataplaneConfig,
         watch: RuntimeWatch,
         runtime_name: Callable[[ModelId], str],
+        doors: Doors,
+        observers: Observers,
+        several: Several,
     ) -> None:
         self._models = models
         self._cache = cache
@@ -57,45 +85,162 @@ class RequestPath:
         self._dataplane = dataplane
         self._watch = watch
         self._runtime_name = runtime_name
+        self._doors = doors
+        self._observers = observers
+        self._several = several
+        self._runtime: Upstream | None = None
+        self._plans: dict[str, Plan] = {}
+        self._plans_for: RuntimeStatus | None = None
+        self._refs: dict[tuple[Pair, ...], tuple[ModelRef, ...]] = {}
+        self._targets: dict[ModelId, tuple[bytes, str]] = {}
 
-    def check(self, method: str) -> None:
-        """Raises `MethodNotPermitted` for what the configuration or the runtime does not offer."""
-        runtime = self._watch.status
-        if not self._dataplane.permits(method):
-            raise MethodNotPermitted(f"Method not found or not permitted: {method}")
-        if runtime.methods and not runtime.any_method and method not in runtime.methods:
-            raise MethodNotPermitted(f"Method not found or not permitted: {method}")
+    def join(self, runtime: Upstream) -> None:
+        """Where the runtime answers inference."""
+        self._runtime = runtime
 
-    @asynccontextmanager
-    async def route(self, call: InboundCall) -> AsyncIterator[Forward]:
-        """What to send on for this call; while inside, its model stays loaded.
+    def use(self, dataplane: DataplaneConfig) -> None:
+        """From now on the data plane is configured so; calls that have begun are not touched."""
+        self._dataplane = dataplane
+        self._plans.clear()
 
-        Raises `InvalidRequest`, `ModelNotFound`, or the error of the load.
-        """
-        model = self._model_of(call)
+    # The router.
+
+    def plan(self, head: RequestHead, caller: Caller) -> Plan:
+        """How this call is treated. Raises `MethodNotPermitted`, or `CallerNotAllowed`."""
+        if self._plans_for is not self._watch.status:
+            self._plans.clear()
+            self._plans_for = self._watch.status
+        plan = self._plans.get(head.rpc)
+        if plan is None:
+            plan = self._plan_of(head.rpc)
+            if len(self._plans) >= REMEMBERED_MAX:
+                self._plans.clear()
+            self._plans[head.rpc] = plan
+        if plan.door is not None:
+            self._doors.check(head.rpc, caller)
+        return plan
+
+    def route(self, call: Call) -> Target | None:
+        """The runtime, if the call is for one model and that is loaded. Raises `InvalidRequest`."""
+        plan = call.plan
+        assert isinstance(plan, MethodPlan)
+        refs, found = self._named(call, plan)
+        if len(refs) != 1 or not self._watch.is_there:
+            return None
+        # Aliases come with the mesh; until then an alias means the model of the same name.
+        model = ModelId(refs[0].name)
+        if not self._cache.acquire(model, self._clock.now_s()):
+            return None
+        return self._target(call, plan, refs[0], found)
+
+    async def resolve(self, call: Call) -> Target | Answer:
+        """Have the model loaded, however long it takes. Raises the error of the load."""
+        plan = call.plan
+        assert isinstance(plan, MethodPlan)
+        refs, found = self._named(call, plan)
+        if len(refs) > 1:
+            return await self._several.answer(call, refs)
+        model = ModelId(refs[0].name)
         if not self._watch.is_there:
             await self._watch.there()
-        timings = None if self._cache.acquire(model, self._clock.now_s()) else await self._load(model, call)
-        try:
-            yield self._forward(model, call, timings)
-        finally:
+        timings = None
+        if not self._cache.acquire(model, self._clock.now_s()):
+            timings = await self._load(model, call)
+        target = self._target(call, plan, refs[0], found)
+        target.timings_ms = timings
+        return target
+
+    def released(self, target: Target) -> None:
+        """The model of this try may be unloaded, as far as this call is concerned."""
+        if target.model:
+            model = ModelId(target.model)
             self._loader.carry_out(self._cache.release(model, self._clock.now_s()))
 
-    async def copy_lost(self, call: InboundCall) -> None:
-        """The runtime says that it does not hold the model of this call."""
-        self._loader.copy_lost(self._model_of(call))
+    def copy_lost(self, target: Target) -> None:
+        """The runtime says that it does not hold the model of this try."""
+        self._loader.copy_lost(ModelId(target.model))
 
-    def _model_of(self, call: InboundCall) -> ModelId:
-        ref = self._dataplane.model_of(call.method, call.metadata, call.message)
-        if ref is None:
+    def answered(self, call: Call, code: Code) -> None:
+        """The call has ended."""
+        if call.plan.door is None:
+            self._observers.ended(call, code)
+
+    # What it takes.
+
+    def _plan_of(self, rpc: str) -> Plan:
+        door = self._doors.door_of(rpc)
+        if door is not None:
+            return Plan(door=door)
+        runtime = self._watch.status
+        offered = runtime.any_method or not runtime.methods or rpc in runtime.methods
+        if not offered or not self._dataplane.permits(rpc) or rpc.startswith(f"{model_runtime.SERVICE}/"):
+            raise MethodNotPermitted(f"Method not found or not permitted: {rpc}")
+        injection = tuple(runtime.methods.get(rpc, ()))
+        extraction = self._dataplane.extraction(rpc)
+        if extraction is None:
+            return MethodPlan(message_first=bool(injection), injection_path=injection)
+        return MethodPlan(
+            message_first=True,
+            id_path=extraction.path,
+            id_kind=extraction.kind,
+            headers_first=extraction.headers_first,
+            injection_path=injection,
+        )
+
+    def _named(self, call: Call, plan: MethodPlan) -> tuple[tuple[ModelRef, ...], Located | None]:
+        """Whom the call is for, and where the message says so, if it does. Raises `InvalidRequest`."""
+        ids = call.head.ids
+        if ids and (plan.headers_first or not plan.id_path) and (refs := self._in_headers(ids)):
+            return refs, None
+        if plan.id_path and (message := call.first_message) is not None:
+            found = located(message, plan.id_path)
+            if found is not None:
+                if not found.value:
+                    raise InvalidRequest("provided model id in the message must be non-empty")
+                return (ModelRef(plan.id_kind, found.value),), found
+        refs = self._in_headers(ids)
+        if not refs:
             raise InvalidRequest("must include mm-model-id header")
-        # Aliases come with the mesh; until then an alias means the model of the same name.
-        return ModelId(ref.name)
+        return refs, None
 
-    async def _load(self, model: ModelId, call: InboundCall) -> dict[str, float]:
-        """Have the model loaded and pin it; where the time went, in milliseconds by step."""
+    def _in_headers(self, ids: tuple[Pair, ...]) -> tuple[ModelRef, ...]:
+        refs = self._refs.get(ids)
+        if refs is None:
+            refs = model_refs(ids)
+            if len(self._refs) >= REMEMBERED_MAX:
+                self._refs.clear()
+            self._refs[ids] = refs
+        return refs
+
+    def _target(self, call: Call, plan: MethodPlan, ref: ModelRef, found: Located | None) -> Target:
+        """What the runtime is sent; the model is pinned already."""
+        model = ModelId(ref.name)
+        known = self._targets.get(model)
+        if known is None:
+            if len(self._targets) >= REMEMBERED_MAX:
+                self._targets.clear()
+            known = self._targets[model] = (metadata_fields(outbound((), model)), self._runtime_name(model))
+        fields, name = known
+        assert self._runtime is not None
+        target = Target(self._runtime, model=model, fields=fields)
+        if ref.kind is RefKind.VMODEL:
+            target.vmodel = ref.name
+        if plan.injection_path:
+            try:
+                target.message = _injected(call, plan, found, name)
+            except AdapterError:
+                self.released(target)
+                raise
+        self._observers.begins(call, target)
+        return target
+
+    async def _load(self, model: ModelId, call: Call) -> Mapping[str, float]:
+        """Have the model loaded and pin it; where the time went, in milliseconds by step.
+
+        There is nothing to be awaited after the model is pinned: a caller who cancels leaves no pin behind.
+        """
         began_s = self._clock.now_s()
-        wait_s_max = call.deadline_s
+        wait_s_max = call.time_left_s()
         if wait_s_max is None:
             wait_s_max = self._watch.status.loading_timeout_s * NO_DEADLINE_WAIT_FACTOR
         problem: AdapterError = CacheBusy(f"{model} was evicted before it could be used; try again later")
@@ -109,12 +254,20 @@ class RequestPath:
                     problem = error
                     continue
                 if self._cache.acquire(model, self._clock.now_s()):
-                    return spent.as_ms(self._clock.now_s() - began_s)
+                    waited_s = self._clock.now_s() - began_s
+                    self._observers.missed(model, waited_s)
+                    return spent.as_ms(waited_s)
         raise problem
 
-    def _forward(self, model: ModelId, call: InboundCall, timings: dict[str, float] | None) -> Forward:
-        path = self._watch.status.methods.get(call.method, ())
-        message = call.message
-        if path and message is not None:
-            message = replace_string(message, path, self._runtime_name(model))
-        return Forward(metadata=outbound(call.metadata, model), message=message, timings=timings)
+
+def _injected(call: Call, plan: MethodPlan, found: Located | None, name: str) -> bytes | None:
+    """The first message with the name that the runtime knows the model by; None: it has that already."""
+    message = call.first_message
+    if message is None:
+        return None
+    if found is not None and plan.injection_path == plan.id_path and len(plan.id_path) == 1:
+        if found.value == name:
+            return None
+        return b"".join((message[: found.length_at], delimited(name), message[found.end :]))
+    replaced = replace_string(message, plan.injection_path, name)
+    return None if replaced is message else replaced

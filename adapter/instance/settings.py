@@ -6,221 +6,164 @@ the environment of its containers starts ours; the others begin with `REMESH_`.
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, BeforeValidator, Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, model_validator
+from pydantic_settings import SettingsConfigDict
 
-from adapter.wire.dataplane import BadDataplaneConfig, DataplaneConfig
+from adapter.instance.door_settings import DoorSettings, Port
+from adapter.instance.named import named
 
 RuntimeKind = Literal["model-runtime", "python", "mlserver"]
 
-Port = Annotated[int, Field(ge=0, le=65535)]
 Endpoint = Annotated[
     str,
     Field(pattern=r"^(port:\d{1,5}|unix:.+)$"),
 ]
-NotAvailable = Annotated[str | None, BeforeValidator(lambda value: value or None)]
 
 
-def _named(*names: str, default: object, about: str, **limits: float) -> Any:  # noqa: ANN401 - as Field itself
-    """A field read from the first of these variables that is set."""
-    return Field(default, validation_alias=AliasChoices(*names), description=about, **limits)  # type: ignore[call-overload]
-
-
-class InstanceSettings(BaseSettings):
+class InstanceSettings(DoorSettings):
     """Everything that `remesh instance` can be told; `remesh instance --help` lists it with the defaults."""
 
     model_config = SettingsConfigDict(populate_by_name=True, frozen=True, extra="ignore")
 
-    spi_only: bool = _named(
+    spi_only: bool = named(
         "REMESH_SPI_ONLY", default=False, about="serve nothing but the runtime SPI, for a foreign mesh"
     )
 
     # Identity
-    service_name: str = _named(
+    service_name: str = named(
         "MM_SERVICE_NAME",
         "TAS_SERVICE_NAME",
         default="",
         about="name of the mesh; required unless --spi-only",
     )
-    pod_name: str = _named(
+    pod_name: str = named(
         "WKUBE_POD_NAME",
         default="",
         about="the instance's id is its last 12 characters; default: the host's name",
     )
-    location: str = _named(
-        "MM_LOCATION", "WKUBE_NODE_IP", default="", about="where it runs; told, never used"
-    )
-
-    # The doors
-    grpc_port: Port = _named(
-        "MM_SVC_GRPC_PORT", "TAS_SVC_GRPC_PORT", default=8033, about="inference and management"
-    )
-    host: str = _named("REMESH_HOST", default="0.0.0.0", about="address that the inference port listens on")  # noqa: S104 - a pod is asked from outside
-    message_bytes_max: int = _named(
-        "MM_SVC_GRPC_MAX_MSG_SIZE", default=16_777_216, about="largest message, either way, in bytes", gt=0
-    )
-    headers_bytes_max: int = _named(
-        "MM_SVC_GRPC_MAX_HEADERS_SIZE", default=8192, about="largest header list, in bytes", gt=0
-    )
-    connection_age_s_max: int | None = _named(
-        "MM_SVC_GRPC_MAX_CONNECTION_AGE_SECS",
-        default=None,
-        about="connections are closed after so long",
-        gt=0,
-    )
-    connection_age_grace_s: int | None = _named(
-        "MM_SVC_GRPC_MAX_CONNECTION_AGE_GRACE_SECS",
-        default=None,
-        about="what such a connection may still finish in",
-        gt=0,
-    )
-    dataplane_config: str | None = _named(
-        "MM_DATAPLANE_CONFIG",
-        default=None,
-        about="JSON: which methods, and where in their messages the model's id is",
-    )
-    dataplane_config_path: Path | None = _named(
-        "MM_DATAPLANE_CONFIG_PATH", default=None, about="a file with the same; give one of the two"
-    )
-    shutdown_timeout_ms: int = _named(
-        "SHUTDOWN_TIMEOUT_MS", default=30_000, about="calls in flight may finish for so long", ge=0
-    )
+    location: str = named("MM_LOCATION", "WKUBE_NODE_IP", default="", about="where it runs; told, never used")
 
     # The foreign mesh, with --spi-only
-    adapter_port: Port = _named(
+    adapter_port: Port = named(
         "ADAPTER_PORT", default=8085, about="SPI port before a built-in server (--spi-only)"
     )
-    puller_port: Port = _named(
+    puller_port: Port = named(
         "PORT", default=8084, about="SPI port before a runtime with its own SPI (--spi-only)"
     )
-    model_server_endpoint: Endpoint = _named(
+    model_server_endpoint: Endpoint = named(
         "MODEL_SERVER_ENDPOINT",
         default="port:8085",
         about="that runtime's SPI, port:N or unix:PATH (--spi-only)",
     )
 
     # The runtime
-    runtime: RuntimeKind = _named(
+    runtime: RuntimeKind = named(
         "REMESH_RUNTIME",
         default="model-runtime",
         about="python (the in-house runtime), mlserver, or model-runtime: any server with the SPI",
     )
-    runtime_port: Port = _named("RUNTIME_PORT", default=8001, about="management port of a built-in server")
-    internal_grpc_port: Port | None = _named(
+    runtime_port: Port = named("RUNTIME_PORT", default=8001, about="management port of a built-in server")
+    internal_grpc_port: Port | None = named(
         "INTERNAL_GRPC_PORT", default=None, about="SPI port of a runtime with its own SPI; default 8085"
     )
-    internal_grpc_socket: Path | None = _named(
+    internal_grpc_socket: Path | None = named(
         "INTERNAL_GRPC_SOCKET_PATH",
         default=None,
         about="its unix socket instead; without either, /tmp/mmesh/grpc.sock is used if it is there",
     )
-    serving_grpc_port: Port | None = _named(
+    serving_grpc_port: Port | None = named(
         "INTERNAL_SERVING_GRPC_PORT",
         default=None,
         about="where the runtime answers inference; default: the port above",
     )
-    serving_grpc_socket: Path | None = _named(
+    serving_grpc_socket: Path | None = named(
         "INTERNAL_SERVING_GRPC_SOCKET_PATH", default=None, about="or its unix socket"
     )
-    container_memory_bytes: int | None = _named(
+    container_memory_bytes: int | None = named(
         "CONTAINER_MEM_REQ_BYTES",
         default=None,
         about="memory of a built-in server's container; without --spi-only: half of this machine's",
         gt=0,
     )
-    memory_buffer_bytes: int = _named(
+    memory_buffer_bytes: int = named(
         "MEM_BUFFER_BYTES", default=268_435_456, about="what of it is not for models", ge=0
     )
-    loading_concurrency: int = _named("LOADING_CONCURRENCY", default=1, about="loads at once", gt=0)
-    loading_timeout_ms: int = _named("LOADTIME_TIMEOUT", default=30_000, about="longest load, in ms", gt=0)
-    default_model_bytes: int = _named(
+    loading_concurrency: int = named("LOADING_CONCURRENCY", default=1, about="loads at once", gt=0)
+    loading_timeout_ms: int = named("LOADTIME_TIMEOUT", default=30_000, about="longest load, in ms", gt=0)
+    default_model_bytes: int = named(
         "DEFAULT_MODELSIZE",
         default=1_000_000,
         about="size of a model of which nothing is known, in bytes",
         gt=0,
     )
-    size_multiplier: float = _named(
+    size_multiplier: float = named(
         "MODELSIZE_MULTIPLIER", default=1.25, about="size in memory by size on disk", gt=0
     )
-    runtime_version: str = _named("RUNTIME_VERSION", default="v1", about="told if the runtime tells none")
-    model_concurrency_max: int = _named(
+    runtime_version: str = named("RUNTIME_VERSION", default="v1", about="told if the runtime tells none")
+    model_concurrency_max: int = named(
         "LIMIT_PER_MODEL_CONCURRENCY",
         default=0,
         about="calls at once to one model, told to the mesh; 0: no limit",
         ge=0,
     )
-    runtime_start_s_max: float = _named(
+    runtime_start_s_max: float = named(
         "REMESH_RUNTIME_START_S", default=180.0, about="how long the runtime may take to be ready", gt=0
     )
 
     # Files
-    model_root: Path = _named("ROOT_MODEL_DIR", default=Path("/models"), about="where pulled models lie")
-    storage_config_dir: Path = _named(
+    model_root: Path = named("ROOT_MODEL_DIR", default=Path("/models"), about="where pulled models lie")
+    storage_config_dir: Path = named(
         "STORAGE_CONFIG_DIR",
         default=Path("/storage-config"),
         about="the mounted secret: one file a storage key",
     )
-    pvc_mounts_dir: Path = _named(
+    pvc_mounts_dir: Path = named(
         "PVC_MOUNTS_DIR", default=Path("/pvc_mounts"), about="where claims are mounted"
     )
-    local_files_dir: Path | None = _named(
+    local_files_dir: Path | None = named(
         "REMESH_LOCAL_FILES_DIR",
         default=None,
         about="models may be read from below this folder (type: local)",
     )
-    embedded_puller: bool = _named(
+    embedded_puller: bool = named(
         "USE_EMBEDDED_PULLER",
         default=False,
         about="pull before a built-in server; false: paths are local already (--spi-only)",
     )
 
     # The cache and the registry
-    eviction: Literal["gdsf", "lru"] = _named(
+    eviction: Literal["gdsf", "lru"] = named(
         "REMESH_EVICTION",
         default="gdsf",
         about="who is evicted: the least loading saved for its size, or the longest unused",
     )
-    load_failure_expiry_ms: int = _named(
+    load_failure_expiry_ms: int = named(
         "MM_LOAD_FAILURE_EXPIRY_TIME_MS",
         default=900_000,
         about="how long a failed load is not tried again",
         ge=0,
     )
-    kv_store: str = _named(
-        "KV_STORE", default="", about="empty: the embedded registry, below the data folder"
-    )
-    kv_prefix: Annotated[str, Field(pattern=r"^[^\s/]+$")] = _named(
+    kv_store: str = named("KV_STORE", default="", about="empty: the embedded registry, below the data folder")
+    kv_prefix: Annotated[str, Field(pattern=r"^[^\s/]+$")] = named(
         "MM_KVSTORE_PREFIX", default="tas-runtime", about="prefix of the registry's keys"
     )
-    data_dir: Path | None = _named(
+    data_dir: Path | None = named(
         "REMESH_DATA_DIR", default=None, about="what must survive a restart; default: the user's state folder"
     )
 
     # Logs
-    log_level: Literal["debug", "info", "warning", "error"] = _named(
+    log_level: Literal["debug", "info", "warning", "error"] = named(
         "LOG_LEVEL", default="info", about="least severe line told"
     )
-    log_format: Literal["json", "text"] = _named(
+    log_format: Literal["json", "text"] = named(
         "REMESH_LOG_FORMAT", default="json", about="form of a log line"
-    )
-
-    # Not served yet: refused rather than ignored, since whoever sets them counts on them.
-    tls_key_path: NotAvailable = _named(
-        "MM_TLS_PRIVATE_KEY_PATH",
-        "MM_SVC_GRPC_PRIVATE_KEY_PATH",
-        default=None,
-        about="TLS; refused until the relay serves it",
-    )
-
-    tls_client_auth: str = _named(
-        "MM_TLS_CLIENT_AUTH", default="", about="client certificates; refused likewise"
     )
 
     @model_validator(mode="after")
     def _is_sound(self) -> Self:
-        complaints = [text for wrong, text in self._checks() if wrong]
+        complaints = [*self.door_complaints(), *(text for wrong, text in self._checks() if wrong)]
         if complaints:
             raise ValueError("\n".join(complaints))
         return self
@@ -234,10 +177,6 @@ class InstanceSettings(BaseSettings):
             (
                 self.spi_only and self.runtime != "model-runtime" and self.container_memory_bytes is None,
                 "CONTAINER_MEM_REQ_BYTES: say how many bytes of memory the runtime's container has",
-            ),
-            (
-                self.dataplane_config and self.dataplane_config_path,
-                "MM_DATAPLANE_CONFIG and MM_DATAPLANE_CONFIG_PATH: give one of the two",
             ),
             (
                 self.internal_grpc_port and self.internal_grpc_socket,
@@ -256,28 +195,11 @@ class InstanceSettings(BaseSettings):
                 "KV_STORE: no such kind of store; unset KV_STORE to use the embedded registry",
             ),
             (
-                self.tls_key_path,
-                "MM_TLS_PRIVATE_KEY_PATH: this version serves no TLS; unset it to serve plaintext",
-            ),
-            (
-                self.tls_client_auth.upper() not in {"", "NONE"},
-                "MM_TLS_CLIENT_AUTH: this version serves no TLS, and so asks for no certificates; unset it",
-            ),
-            (self._dataplane_complaint, f"MM_DATAPLANE_CONFIG: {self._dataplane_complaint}"),
-            (
                 self.container_memory_bytes is not None
                 and self.container_memory_bytes <= self.memory_buffer_bytes,
                 "CONTAINER_MEM_REQ_BYTES: must be more than MEM_BUFFER_BYTES, or no model has room",
             ),
         ]
-
-    @property
-    def _dataplane_complaint(self) -> str:
-        try:
-            DataplaneConfig.parse(self.dataplane_config or "{}")
-        except BadDataplaneConfig as error:
-            return str(error)
-        return ""
 
     @property
     def instance_id(self) -> str:

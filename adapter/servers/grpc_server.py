@@ -42,13 +42,9 @@ class ServerOptions:
 
     message_bytes_max: int = 16 * 1024 * 1024
     headers_bytes_max: int = 8192
-    connection_age_s_max: float | None = None
-    """None: a connection may stay for ever."""
-    connection_age_grace_s: float | None = None
-    """How long the calls of a connection of that age may still take; None: as long as they like."""
 
     def as_channel_args(self) -> list[tuple[str, int]]:
-        args = [
+        return [
             ("grpc.max_receive_message_length", self.message_bytes_max),
             ("grpc.max_send_message_length", -1),  # what a runtime may answer is limited where it answers
             ("grpc.max_metadata_size", self.headers_bytes_max),
@@ -59,11 +55,6 @@ class ServerOptions:
             # Else two servers share one port in silence, each with half of the connections.
             ("grpc.so_reuseport", 0),
         ]
-        if self.connection_age_s_max is not None:
-            args.append(("grpc.max_connection_age_ms", round(self.connection_age_s_max * 1e3)))
-        if self.connection_age_grace_s is not None:
-            args.append(("grpc.max_connection_age_grace_ms", round(self.connection_age_grace_s * 1e3)))
-        return args
 
 
 @asynccontextmanager

@@ -1,0 +1,553 @@
+"""One call: a client's stream joined with a runtime's.
+
+A call whose method has its model in the message, or gets another one written into it, waits for its first
+message; the others are routed by their headers. What cannot be routed at once is held until the router knows.
+A first message is kept until the answer begins: as long as it is all that was sent, and nothing was answered,
+the call can be sent again without the client seeing any of it.
+"""
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from adapter.domain.errors import AdapterError, Code
+from adapter.http2.client_side import ClientConnection
+from adapter.http2.flow import Stream
+from adapter.http2.frames import ErrorCode
+from adapter.http2.heads import (
+    RESPONSE_FIELDS,
+    RequestHead,
+    ResponseHead,
+    metadata_fields,
+    timeout_field,
+    trailer_fields,
+)
+from adapter.http2.outgoing import Shared
+from adapter.http2.retries import Again, Retries
+from adapter.http2.verdicts import Answer, Plan, Router, Target
+from adapter.wire.grpc_messages import ENCODINGS, PREFIX_BYTES, MessageBounds, inflated, prefix
+
+REFUSAL_CHARS_MAX: Final = 2000
+"""An error's text travels in a header, and clients take 8 KiB of those."""
+
+
+class ClientSide(Protocol):
+    """The side that the call came from: a connection of a client's, or a caller in this process."""
+
+    def send_headers(self, stream: Stream, block: bytes, *, end: bool) -> None: ...
+    def send_trailers(self, stream: Stream, block: bytes) -> None: ...
+    def send_data(self, stream: Stream, chunk: bytes, *, end: bool) -> int: ...
+    def taken(self, stream: Stream, size: int) -> None: ...
+    def reset(self, stream: Stream, code: ErrorCode) -> None: ...
+
+
+class Call:
+    """The state of one call."""
+
+    __slots__ = (
+        "_again",
+        "_answering",
+        "_bounds",
+        "_credited",
+        "_held",
+        "_held_bytes",
+        "_held_head",
+        "_message_bytes",
+        "_passed",
+        "_response_bounds",
+        "_retries",
+        "_router",
+        "_shared",
+        "began_s",
+        "cancel_resolving",
+        "client",
+        "client_stream",
+        "deadline_s",
+        "done",
+        "ended",
+        "ended_s",
+        "head",
+        "inner",
+        "invoked_s",
+        "last_target",
+        "plan",
+        "refusal",
+        "request_bytes",
+        "response_bytes",
+        "spied_request",
+        "spied_response",
+        "target",
+        "tried",
+        "upstream_connection",
+        "upstream_stream",
+    )
+
+    def __init__(
+        self, shared: Shared, router: Router, client: ClientSide, head: RequestHead, plan: Plan
+    ) -> None:
+        self._shared = shared
+        self._router = router
+        self.client = client
+        self.client_stream: Stream
+        self.head = head
+        self.plan = plan
+        self.began_s = shared.now_s
+        self.deadline_s = None if head.timeout_s is None else shared.now_s + head.timeout_s
+        self.target: Target | None = None
+        self.tried: tuple[object, ...] = ()
+        """The upstreams where the connection broke."""
+        self.upstream_connection: ClientConnection | None = None
+        self.upstream_stream: Stream | None = None
+        self.cancel_resolving: Callable[[], object] | None = None
+        """While the router finds out where to: gives it up."""
+        self.refusal: tuple[Code, str] | None = None
+        """Why it is refused as soon as it begins."""
+        self.done = False
+        self.ended = False
+        """The client has half-closed."""
+        self.inner = False
+        """It is part of another call, and is not counted as one from outside."""
+        self.last_target: Target | None = None
+        """Of the last try, also after that has failed."""
+        self.invoked_s = 0.0
+        """When the last try began."""
+        self.ended_s = 0.0
+        self.request_bytes = 0
+        self.response_bytes = 0
+        self.spied_request: list[bytes] | None = None
+        self.spied_response: list[bytes] | None = None
+        """What passed by, for payload processors; None: none wants it."""
+        self._bounds = MessageBounds(limit_bytes=shared.limits.message_bytes_max)
+        self._response_bounds: MessageBounds | None = None
+        self._message_bytes: int | None = None
+        """How long the first message is with its prefix, once it is whole."""
+        self._held: list[bytes] | None = []
+        """All that came so far; None: too late to send it again."""
+        self._held_bytes = 0
+        self._credited = 0
+        """For how many bytes the client was given credit."""
+        self._passed = 0
+        """How many bytes this try has sent on."""
+        self._held_head: ResponseHead | None = None
+        self._answering = False
+        """The client has been sent a part of the answer."""
+        self._retries: Retries | None = None
+        self._again = False
+
+    def __repr__(self) -> str:
+        return f"<Call {self.head.rpc}, {self.request_bytes} bytes in, {self.response_bytes} out>"
+
+    @property
+    def first_message(self) -> bytes | None:
+        """The first message, without its prefix and uncompressed; None: it has none, or is not awaited.
+
+        Raises `AdapterError` for a compression that is not offered, or a message that does not decompress.
+        """
+        held = self._held
+        if held is None or self._message_bytes is None:
+            return None
+        whole = held[0] if len(held) == 1 else b"".join(held)
+        message = whole[PREFIX_BYTES : self._message_bytes]
+        if whole[0]:
+            encoding = self.head.encoding.decode("latin-1")
+            return inflated(message, encoding, limit_bytes=self._shared.limits.message_bytes_max)
+        return message
+
+    def spy(self) -> None:
+        """Keep what passes by, up to the size of a message each way."""
+        if self.spied_request is None:
+            self.spied_request = list(self._held or ())
+            self.spied_response = []
+
+    def time_left_s(self) -> float | None:
+        """Until the client's deadline; None: it waits for ever."""
+        return None if self.deadline_s is None else self.deadline_s - self._shared.now_s
+
+    # What the client does.
+
+    def begin(self) -> None:
+        """The headers are here."""
+        if self.refusal is not None:
+            self.refuse(*self.refusal)
+        elif self.deadline_s is not None and self.deadline_s <= self.began_s:
+            self.refuse(Code.DEADLINE_EXCEEDED, "the deadline has passed")
+        elif not self.plan.message_first:
+            self._route()
+
+    def request_data(self, chunk: bytes, *, end: bool) -> None:
+        """A part of the request has come, and perhaps its end."""
+        if self.done:
+            return
+        if end:
+            self.ended = True
+        self.request_bytes += len(chunk)
+        try:
+            completed = self._bounds.feed(chunk)
+        except AdapterError as error:
+            self.refuse(error.code, str(error))
+            return
+        if end and not self._bounds.between_messages:
+            self.refuse(Code.INTERNAL, "the request ends within a message")
+            return
+        if self.spied_request is not None and self.request_bytes <= self._shared.limits.message_bytes_max:
+            self.spied_request.append(chunk)
+        if self._held is None:
+            self._send_on(chunk, end=end)
+        else:
+            self._hold(chunk, completed, end=end)
+
+    def _hold(self, chunk: bytes, completed: int, *, end: bool) -> None:
+        """Keep what came, and send it on if the call is open already."""
+        assert self._held is not None
+        first_was_whole = self._message_bytes is not None
+        if chunk:
+            self._held.append(chunk)
+            self._held_bytes += len(chunk)
+            self._shared.counts.buffered_bytes += len(chunk)
+        if completed and not first_was_whole:
+            self._message_bytes = self._first_message_bytes(chunk, completed)
+        if self.upstream_stream is not None:
+            if first_was_whole and chunk:
+                self._let_go()
+            self._send_on(chunk, end=end)
+        elif self.plan.message_first and not first_was_whole:
+            self._await_message(chunk)
+
+    def _first_message_bytes(self, chunk: bytes, completed: int) -> int:
+        held = self._held
+        assert held is not None
+        if completed == 1 and self._bounds.between_messages and len(held) == 1:
+            return len(chunk)
+        head = b"".join(held)[:PREFIX_BYTES]
+        return PREFIX_BYTES + int.from_bytes(head[1:], "big")
+
+    def _await_message(self, chunk: bytes) -> None:
+        """Route once the first message is whole."""
+        if self._message_bytes is not None:
+            self._route()
+        elif self.ended:
+            self.refuse(Code.INTERNAL, "half-closed without a request")
+        elif self._shared.is_full:
+            self._shared.counts.note(self._shared.counts.limits_hit, "buffered_bytes_max")
+            self.refuse(
+                Code.RESOURCE_EXHAUSTED, "this instance holds too many unfinished requests; try again"
+            )
+        elif chunk:
+            # It is awaited whole, so its sender must not wait for us; its size has a limit.
+            self._credited += len(chunk)
+            self.client.taken(self.client_stream, len(chunk))
+
+    def _send_on(self, chunk: bytes, *, end: bool) -> None:
+        connection, stream = self.upstream_connection, self.upstream_stream
+        if connection is None or stream is None or stream.ended_out:
+            return
+        sent = connection.send_data(stream, chunk, end=end)
+        if sent and not end:
+            self.request_sent(sent)
+
+    def request_sent(self, size: int) -> None:
+        """So much of the request has gone on; as much more may come."""
+        self._passed += size
+        credit = self._passed - self._credited
+        if credit > 0 and not self.ended:
+            self._credited += credit
+            self.client.taken(self.client_stream, credit)
+
+    def request_reset(self) -> None:
+        """The client has cancelled, or has gone."""
+        if not self.done:
+            self._drop_upstream(ErrorCode.CANCEL)
+            self._finish(Code.CANCELLED)
+
+    def tick(self, now_s: float) -> None:
+        """Time has passed: a deadline, or a message that does not come to its end."""
+        if self.done:
+            return
+        if self.deadline_s is not None and now_s > self.deadline_s:
+            self.refuse(Code.DEADLINE_EXCEEDED, "the deadline has passed")
+        elif (
+            self._held_bytes
+            and self._held is not None
+            and self.plan.message_first
+            and self._message_bytes is None
+            and now_s - self.began_s > self._shared.limits.half_open_s_max
+        ):
+            self._shared.counts.note(self._shared.counts.limits_hit, "half_open_s_max")
+            self.refuse(Code.CANCELLED, "the request did not come to its end")
+
+    # Where it goes.
+
+    def _route(self) -> None:
+        if self.plan.door is not None:
+            self._open(Target(self.plan.door))
+            return
+        try:
+            target = self._router.route(self)
+        except AdapterError as error:
+            self.refuse(error.code, str(error))
+            return
+        if target is None:
+            self._shared.counts.calls_waiting += 1
+            self._shared.resolve(self)
+        else:
+            self._open(target)
+
+    def resolved(self, verdict: Target | Answer) -> None:
+        """The router knows where the call goes, or what the answer is."""
+        if self.done:
+            if isinstance(verdict, Target):
+                self._router.released(verdict)
+            return
+        self._no_longer_waiting()
+        if isinstance(verdict, Answer):
+            self._answer(verdict)
+        else:
+            self._again = True
+            self._open(verdict)
+
+    def unresolved(self, code: Code, text: str) -> None:
+        """The router cannot have it answered."""
+        if not self.done:
+            self._no_longer_waiting()
+            self.refuse(code, text)
+
+    def _no_longer_waiting(self) -> None:
+        self.cancel_resolving = None
+        self._shared.counts.calls_waiting -= 1
+
+    def _open(self, target: Target) -> None:
+        self.target = self.last_target = target
+        self.invoked_s = self._shared.now_s
+        target.upstream.open(self)
+
+    def opened(self, connection: ClientConnection, stream: Stream) -> None:
+        """There is a stream towards the target; what was held goes on."""
+        target, head, held = self.target, self.head, self._held
+        assert target is not None
+        assert held is not None
+        self.upstream_connection, self.upstream_stream = connection, stream
+        block = head.for_peer if target.to_peer else head.for_runtime
+        if head.timeout:
+            block += self._timeout()
+        if target.fields:
+            block += target.fields
+        if not held:
+            connection.send_headers(stream, block, end=self.ended)
+            return
+        connection.send_headers(stream, block, end=False)
+        if target.message is None:
+            data = held[0] if len(held) == 1 else b"".join(held)
+        else:
+            assert self._message_bytes is not None
+            rest = b"".join(held)[self._message_bytes :]
+            data = b"".join((prefix(len(target.message)), target.message, rest))
+        # A message that is longer or shorter than it came counts as it came.
+        self._passed = self._held_bytes - len(data)
+        sent = connection.send_data(stream, data, end=self.ended)
+        if not self.ended:
+            self.request_sent(sent)
+
+    def _timeout(self) -> bytes:
+        """What is left of the client's patience; as it came, if nothing was waited for."""
+        if not self._again:
+            return self.head.timeout
+        left_s = self.time_left_s()
+        return timeout_field(max(left_s or 0.0, 0.0))
+
+    # What the upstream does.
+
+    def response_headers(self, head: ResponseHead, *, end: bool) -> None:
+        """A header block: headers, trailers, or both in one."""
+        if self.done or head.informational:
+            return
+        if end:
+            self._response_end(head)
+        elif self._answering or self._held_head is not None:
+            self.upstream_failed("the runtime sent headers twice", Code.INTERNAL)
+        elif self.ended and self._held is not None:
+            # Until there is more of an answer than this, the call can be sent again.
+            self._held_head = head
+        else:
+            self._begin_answer(head)
+
+    def response_data(self, chunk: bytes, *, end: bool) -> None:
+        """A part of the response."""
+        if self.done:
+            return
+        bounds = self._response_bounds
+        if bounds is None:
+            bounds = MessageBounds(limit_bytes=self._shared.limits.message_bytes_max)
+            self._response_bounds = bounds
+        try:
+            bounds.feed(chunk)
+        except AdapterError as error:
+            self._drop_upstream(ErrorCode.CANCEL)
+            self.refuse(error.code, str(error))
+            return
+        if not self._answering:
+            self._begin_answer(self._held_head)
+        self.response_bytes += len(chunk)
+        if self.spied_response is not None and self.response_bytes <= self._shared.limits.message_bytes_max:
+            self.spied_response.append(chunk)
+        sent = self.client.send_data(self.client_stream, chunk, end=False)
+        if sent:
+            self.response_sent(sent)
+        if end:
+            self._drop_upstream(ErrorCode.NO_ERROR)
+            self.refuse(Code.INTERNAL, "the runtime ended its answer without a status")
+
+    def response_sent(self, size: int) -> None:
+        """So much of the response has gone to the client; as much more may come."""
+        if self.upstream_connection is not None and self.upstream_stream is not None:
+            self.upstream_connection.taken(self.upstream_stream, size)
+
+    def response_reset(self, code: int) -> None:
+        """The upstream has ended the stream."""
+        self._detach()
+        if self.done:
+            return
+        if code == ErrorCode.REFUSED_STREAM and self._can_repeat():
+            self._try_again("the runtime refused the stream", "refused_stream")
+            return
+        self.client.reset(self.client_stream, _error_code(code))
+        self._finish(Code.CANCELLED if code == ErrorCode.CANCEL else Code.INTERNAL)
+
+    def upstream_failed(self, reason: str, code: Code = Code.UNAVAILABLE) -> None:
+        """There is no stream, or no connection any more."""
+        if self.upstream_stream is not None and code is not Code.UNAVAILABLE:
+            self._drop_upstream(ErrorCode.CANCEL)
+        self._detach()
+        if self.done:
+            return
+        if code is Code.UNAVAILABLE and self._can_repeat():
+            self._try_again(reason, "connection_lost")
+        else:
+            self.refuse(code, reason)
+
+    def _begin_answer(self, head: ResponseHead | None) -> None:
+        self._answering = True
+        self._held_head = None
+        self._let_go()
+        block = RESPONSE_FIELDS if head is None else head.block
+        self.client.send_headers(self.client_stream, block, end=False)
+
+    def _response_end(self, head: ResponseHead) -> None:
+        code = Code.UNKNOWN if head.grpc_status is None else head.grpc_status
+        if code is not Code.OK and self._can_repeat():
+            again = self._retry_state().after(code, head.grpc_message)
+            if again is not Again.NO:
+                self._send_again(again)
+                return
+        stream = self.upstream_stream
+        if stream is not None and not stream.ended_out:
+            self._drop_upstream(ErrorCode.NO_ERROR)
+        block = head.block
+        if self.target is not None and self.target.timings_ms is not None:
+            infer_ms = (self._shared.now_s - self.invoked_s) * 1e3
+            block += _server_timing({**self.target.timings_ms, "infer": infer_ms})
+        self._end_client(block, code)
+
+    # Again.
+
+    def _can_repeat(self) -> bool:
+        return not self._answering and self._held is not None
+
+    def _retry_state(self) -> Retries:
+        if self._retries is None:
+            self._retries = Retries()
+        return self._retries
+
+    def _try_again(self, reason: str, cause: str) -> None:
+        """Elsewhere, after a connection broke; unless this has happened to the call too often."""
+        if self.target is not None:
+            self.tried = (*self.tried, self.target.upstream)
+        again = self._retry_state().after(Code.UNAVAILABLE, reason)
+        if again is Again.NO:
+            self.refuse(Code.UNAVAILABLE, reason)
+        else:
+            self._send_again(again, cause)
+
+    def _send_again(self, again: Again, cause: str = "") -> None:
+        counts = self._shared.counts
+        counts.note(counts.retries, cause or again.value.replace(" ", "_"))
+        target, self.target = self.target, None
+        self._drop_upstream(ErrorCode.CANCEL)
+        self._held_head = None
+        self._response_bounds = None
+        self._again = True
+        if target is not None:
+            self._router.released(target)
+            if again is Again.COPY_LOST:
+                self._router.copy_lost(target)
+        self._route()
+
+    def _let_go(self) -> None:
+        """It is too late to send the request again: it need not be kept."""
+        if self._held is not None:
+            self._held = None
+            self._shared.counts.buffered_bytes -= self._held_bytes
+
+    # The end.
+
+    def refuse(self, code: Code, text: str) -> None:
+        """End the call with a status of ours."""
+        fields = trailer_fields(code, text[:REFUSAL_CHARS_MAX])
+        if code is Code.UNIMPLEMENTED and self.head.encoding:
+            fields += metadata_fields([("grpc-accept-encoding", ",".join(ENCODINGS))])
+        self._drop_upstream(ErrorCode.CANCEL)
+        if not self._answering:
+            fields = RESPONSE_FIELDS + fields
+        self._end_client(fields, code)
+
+    def _answer(self, answer: Answer) -> None:
+        if answer.code is not Code.OK or answer.message is None:
+            block = RESPONSE_FIELDS + trailer_fields(answer.code, answer.text, answer.trailing)
+            self._end_client(block, answer.code)
+            return
+        self._begin_answer(None)
+        self.response_bytes += len(answer.message) + PREFIX_BYTES
+        data = prefix(len(answer.message)) + answer.message
+        self.client.send_data(self.client_stream, data, end=False)
+        self._end_client(trailer_fields(Code.OK, "", answer.trailing), Code.OK)
+
+    def _end_client(self, block: bytes, code: Code) -> None:
+        if self._held_head is not None:
+            self._begin_answer(self._held_head)
+        self.client.send_trailers(self.client_stream, block)
+        self._detach()
+        self._finish(code)
+
+    def _drop_upstream(self, code: ErrorCode) -> None:
+        if self.upstream_connection is not None and self.upstream_stream is not None:
+            self.upstream_connection.reset(self.upstream_stream, code)
+        elif self.target is not None:
+            self.target.upstream.forget(self)
+        self._detach()
+
+    def _detach(self) -> None:
+        self.upstream_connection = self.upstream_stream = None
+
+    def _finish(self, code: Code) -> None:
+        assert not self.done
+        self.done = True
+        self._let_go()
+        if self.cancel_resolving is not None:
+            self.cancel_resolving()
+            self._no_longer_waiting()
+        counts = self._shared.counts
+        counts.calls_open -= 1
+        self.ended_s = self._shared.now_s
+        if self.target is not None:
+            self._router.released(self.target)
+        self._router.answered(self, code)
+
+
+def _error_code(code: int) -> ErrorCode:
+    try:
+        return ErrorCode(code)
+    except ValueError:
+        return ErrorCode.INTERNAL_ERROR
+
+
+def _server_timing(steps_ms: dict[str, float]) -> bytes:
+    text = ", ".join(f"{step};dur={round(ms, 3):g}" for step, ms in steps_ms.items())
+    return metadata_fields([("server-timing", text)])

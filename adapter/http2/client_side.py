@@ -1,0 +1,128 @@
+"""The connection towards a runtime, a peer or a door of ours: we are the client, and open the streams."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from adapter.http2.connection import Connection
+from adapter.http2.flow import Stream
+from adapter.http2.frames import PREFACE, STREAM_ID_MAX, ErrorCode, Setting, StreamProblem
+from adapter.http2.header_blocks import HeadersTooBig
+from adapter.http2.heads import ResponseHead
+from adapter.http2.outgoing import Outlet, Shared
+
+if TYPE_CHECKING:
+    from adapter.http2.call import Call
+
+RESPONSES_REMEMBERED_MAX: Final = 1024
+RESPONSE_LIST_BYTES_MAX: Final = 256 * 1024
+"""A runtime's header lists may be longer than a client's; its clients decide what they take."""
+
+
+class ClientConnection(Connection):
+    """Our side of a connection to an upstream."""
+
+    def __init__(
+        self, shared: Shared, outlet: Outlet, *, on_change: Callable[["ClientConnection"], None]
+    ) -> None:
+        super().__init__(shared, outlet)
+        self._on_change = on_change
+        """Called when a stream has ended, when the peer tells its limit, and when the connection ends."""
+        self._next_id = 1
+        limits = shared.limits
+        self.push(PREFACE)
+        self._greet(
+            {
+                Setting.HEADER_TABLE_SIZE: 0,
+                Setting.ENABLE_PUSH: 0,
+                Setting.INITIAL_WINDOW_SIZE: limits.window_bytes,
+                Setting.MAX_FRAME_SIZE: limits.frame_bytes_max,
+            }
+        )
+        shared.counts.upstream_connections_opened += 1
+        shared.counts.upstream_connections_open += 1
+
+    def __repr__(self) -> str:
+        return f"<ClientConnection with {len(self.streams)} streams>"
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more stream may be opened."""
+        if self.finished or self.goaway_received or self._next_id > STREAM_ID_MAX:
+            return False
+        most = self.peer_streams_max
+        return most is None or len(self.streams) < most
+
+    def open(self, call: "Call") -> None:
+        """Open a stream for this call, which takes it from there."""
+        stream = Stream(self._next_id, call, self.stream_window_out, self.shared.limits.window_bytes)
+        self.last_stream_id = self._next_id
+        self._next_id += 2
+        self.streams[stream.id] = stream
+        call.opened(self, stream)
+
+    def _headers(self, stream_id: int, block: bytes, *, end: bool) -> None:
+        stream = self.streams.get(stream_id)
+        head = self._head(block, stream_id)
+        if stream is None:
+            if self._is_idle(stream_id):
+                raise StreamProblem(stream_id, ErrorCode.PROTOCOL_ERROR, "HEADERS on a stream of nobody")
+            return
+        stream.ended_in = stream.ended_in or end
+        stream.call.response_headers(head, end=end)
+        if end and stream.ended_out and self.streams.get(stream_id) is stream:
+            self._remove(stream)
+
+    def _head(self, block: bytes, stream_id: int) -> ResponseHead:
+        reader, known = self.reader, self.shared.responses
+        if reader.stateless:
+            head = known.get(block)
+            if head is not None:
+                return head
+        try:
+            head = ResponseHead(reader.fields(block))
+        except HeadersTooBig as error:
+            raise StreamProblem(stream_id, ErrorCode.PROTOCOL_ERROR, str(error)) from error
+        if reader.stateless:
+            if len(known) >= RESPONSES_REMEMBERED_MAX:
+                known.clear()
+            known[block] = head
+        return head
+
+    def _deliver(self, stream: Stream, chunk: bytes, *, end: bool) -> None:
+        stream.call.response_data(chunk, end=end)
+
+    def _sent(self, stream: Stream, size: int) -> None:
+        stream.call.request_sent(size)
+
+    def _peer_reset(self, stream: Stream, code: int) -> None:
+        stream.call.response_reset(code)
+
+    def _removed(self, _stream: Stream) -> None:
+        self._on_change(self)
+
+    def _apply(self, number: int, value: int) -> None:
+        super()._apply(number, value)
+        if number == Setting.MAX_CONCURRENT_STREAMS:
+            self._on_change(self)
+
+    def _gone_away(self, last_stream_id: int, code: int) -> None:
+        del code
+        for stream in [stream for stream in self.streams.values() if stream.id > last_stream_id]:
+            self._remove(stream)
+            stream.call.response_reset(ErrorCode.REFUSED_STREAM)
+        self._on_change(self)
+        self.close_if_unused()
+
+    def close_if_unused(self) -> None:
+        """After GOAWAY, the last stream closes the connection."""
+        if self.goaway_received and not self.streams:
+            self.fail(ErrorCode.NO_ERROR, "")
+
+    def _lost_streams(self, streams: list[Stream], reason: str) -> None:
+        self.shared.counts.upstream_connections_open -= 1
+        self._on_change(self)
+        for stream in streams:
+            stream.call.upstream_failed(f"the connection to the runtime ended: {reason}")
+
+    def _allow(self, what: str) -> None:
+        """A runtime is trusted not to flood us."""

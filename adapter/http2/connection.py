@@ -1,0 +1,420 @@
+"""One side of one connection: what both sides of RFC 9113 have in common.
+
+`receive` takes bytes as they come. A peer that breaks the rules loses its stream or its connection, as the RFC
+says which; nobody else notices.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Final
+
+from adapter.http2.flow import Stream
+from adapter.http2.frames import (
+    DEFAULT_FRAME_BYTES,
+    DEFAULT_WINDOW,
+    FRAME_BYTES_MAX,
+    FRAME_HEADER_BYTES,
+    SETTINGS_ACK,
+    STREAM_ID_MAX,
+    WINDOW_MAX,
+    ConnectionProblem,
+    ErrorCode,
+    Flag,
+    Kind,
+    Setting,
+    StreamProblem,
+    goaway_frame,
+    ping_frame,
+    read_frame_header,
+    rst_stream_frame,
+    settings_frame,
+    window_update_frame,
+)
+from adapter.http2.header_blocks import BlockReader, Field
+from adapter.http2.outgoing import Outgoing, Outlet, Shared
+
+KEEPALIVE_PING: Final = b"remesh:k"
+DRAIN_PING: Final = b"remesh:d"
+
+
+class Connection(Outgoing):
+    """One side of one connection, of either role."""
+
+    def __init__(self, shared: Shared, outlet: Outlet) -> None:
+        super().__init__(shared, outlet)
+        limits = shared.limits
+        self.peer_streams_max: int | None = None
+        """The peer's MAX_CONCURRENT_STREAMS; None: it has not told."""
+        self.last_stream_id = 0
+        """The highest that was used."""
+        self.goaway_received = False
+        self.began_s = self.heard_s = shared.now_s
+        self.reader = BlockReader(shared.fields, list_bytes_max=limits.header_list_bytes_max)
+        self._partial = b""
+        self._block: list[bytes] | None = None
+        self._block_stream, self._block_flags, self._block_bytes = 0, 0, 0
+        self._frame_bytes_in = DEFAULT_FRAME_BYTES
+        self._receive_window = DEFAULT_WINDOW
+        self._settings_acknowledged = False
+        self._asked_s: float | None = None
+
+    # What a subclass does.
+
+    @abstractmethod
+    def _headers(self, stream_id: int, block: bytes, *, end: bool) -> None:
+        """A whole header block has come."""
+
+    @abstractmethod
+    def _deliver(self, stream: Stream, chunk: bytes, *, end: bool) -> None:
+        """Data of a stream have come."""
+
+    @abstractmethod
+    def _peer_reset(self, stream: Stream, code: int) -> None:
+        """The peer has ended a stream, which is removed already."""
+
+    @abstractmethod
+    def _gone_away(self, last_stream_id: int, code: int) -> None:
+        """The peer begins no more streams, and has not looked at those after this one."""
+
+    @abstractmethod
+    def _lost_streams(self, streams: list[Stream], reason: str) -> None:
+        """The connection has ended under these streams."""
+
+    @abstractmethod
+    def _allow(self, what: str) -> None:
+        """The peer does what costs us something; raises `ConnectionProblem` when it was too often."""
+
+    # The life of the connection.
+
+    def _greet(self, settings: Mapping[Setting, int]) -> None:
+        """Send our SETTINGS, and open the connection's window."""
+        window = self.shared.limits.connection_window_bytes
+        self.push(settings_frame(settings))
+        if window > DEFAULT_WINDOW:
+            self.push(window_update_frame(0, window - DEFAULT_WINDOW))
+        self._receive_window = max(window, DEFAULT_WINDOW)
+        # Held to at once, not when the peer has acknowledged it: it only allows more than the default.
+        self._frame_bytes_in = settings[Setting.MAX_FRAME_SIZE]
+
+    def receive(self, data: bytes) -> None:
+        """Bytes have come; what they cause is in the `out` of the connections concerned."""
+        self.shared.counts.bytes_in += len(data)
+        self.heard_s = self.shared.now_s
+        self._asked_s = None
+        try:
+            if self._partial:
+                data = self._completed(data)
+            self._partial = self._frames(data)
+        except ConnectionProblem as problem:
+            self.fail(problem.code, problem.text)
+
+    def fail(self, code: ErrorCode, text: str) -> None:
+        """End the connection with GOAWAY (section 5.4.1)."""
+        if self.finished:
+            return
+        if code is not ErrorCode.NO_ERROR:
+            self.shared.counts.note(self.shared.counts.connection_errors, code.name)
+        self.push(goaway_frame(self.last_stream_id, code, text))
+        self.lost(text or "the connection was closed")
+
+    def lost(self, reason: str = "the connection was lost") -> None:
+        """The connection has ended: so have its streams. What is still to be sent may go out."""
+        if self.finished:
+            return
+        self.finished = True
+        self.shared.dirty.append(self)
+        self._waiting.clear()
+        streams = list(self.streams.values())
+        for stream in streams:
+            self._remove(stream)
+        self._lost_streams(streams, reason)
+
+    def tick(self, now_s: float) -> None:
+        """Time has passed: ask a silent peer for a sign of life, and end what stalls."""
+        limits = self.shared.limits
+        if not self._settings_acknowledged and now_s - self.began_s > limits.handshake_s_max:
+            self._hit("handshake_s_max")
+            self.fail(ErrorCode.SETTINGS_TIMEOUT, "SETTINGS were not acknowledged")
+        elif self._asked_s is not None:
+            if now_s - self._asked_s > limits.keepalive_timeout_s:
+                self._hit("keepalive_timeout_s")
+                self.fail(ErrorCode.NO_ERROR, "no answer to PING")
+        elif now_s - self.heard_s > limits.keepalive_s:
+            self._asked_s = now_s
+            self.push(ping_frame(KEEPALIVE_PING, ack=False))
+        if not self.finished:
+            self._end_stalled(now_s - limits.stall_s_max)
+            self._give_credit()
+
+    def _end_stalled(self, since_s: float) -> None:
+        for stream in list(self.streams.values()):
+            if stream.stalled_since_s is not None and stream.stalled_since_s < since_s:
+                self._hit("stall_s_max")
+                self.reset(stream, ErrorCode.CANCEL)
+                self._peer_reset(stream, ErrorCode.CANCEL)
+
+    def _hit(self, limit: str) -> None:
+        self.shared.counts.note(self.shared.counts.limits_hit, limit)
+
+    # Frames.
+
+    def _completed(self, data: bytes) -> bytes:
+        """Handle the frame that had begun to come; gives what follows it."""
+        partial = self._partial
+        if len(partial) < FRAME_HEADER_BYTES:
+            return partial + data
+        missing = FRAME_HEADER_BYTES + int.from_bytes(partial[:3], "big") - len(partial)
+        if len(data) < missing:
+            return partial + data
+        self._partial = b""
+        self._frames(partial + data[:missing])
+        return data[missing:]
+
+    def _frames(self, data: bytes) -> bytes:
+        """Handle all whole frames; gives the bytes of the one that is not."""
+        position, end = 0, len(data)
+        while end - position >= FRAME_HEADER_BYTES and not self.finished:
+            high, low, kind, flags, stream_id = read_frame_header(data, position)
+            length = high << 8 | low
+            if length > self._frame_bytes_in:
+                raise ConnectionProblem(ErrorCode.FRAME_SIZE_ERROR, f"a frame of {length} bytes")
+            start = position + FRAME_HEADER_BYTES
+            position = start + length
+            if position > end:
+                return data[start - FRAME_HEADER_BYTES :]
+            if self._block is not None and kind != Kind.CONTINUATION:
+                raise _protocol("a header block was not ended")
+            try:
+                if kind == 0:
+                    self._data(stream_id & STREAM_ID_MAX, data[start:position], flags)
+                elif kind == 1:
+                    self._headers_frame(stream_id & STREAM_ID_MAX, data[start:position], flags)
+                elif kind in _HANDLERS:
+                    _HANDLERS[kind](self, stream_id & STREAM_ID_MAX, data[start:position], flags)
+            except StreamProblem as problem:
+                self._end_broken(problem)
+        return data[position:]
+
+    def _data(self, stream_id: int, payload: bytes, flags: int) -> None:
+        length = len(payload)
+        self._receive_window -= length
+        if self._receive_window < self.shared.limits.connection_window_bytes >> 1:
+            self._give_credit()
+        if flags & Flag.PADDED:
+            payload = _unpadded(payload)
+        stream = self.streams.get(stream_id)
+        if stream is None or stream.ended_in:
+            self._data_too_late(stream_id)
+            return
+        stream.receive_window -= length
+        if stream.receive_window < 0:
+            raise StreamProblem(stream_id, ErrorCode.FLOW_CONTROL_ERROR, "more data than the window")
+        if length != len(payload):
+            self.taken(stream, length - len(payload))
+        if flags & 1:
+            stream.ended_in = True
+            self._deliver(stream, payload, end=True)
+            if stream.ended_out and self.streams.get(stream_id) is stream:
+                self._remove(stream)
+        elif payload:
+            self._deliver(stream, payload, end=False)
+        else:
+            self._allow("empty_frames_burst")
+
+    def _give_credit(self) -> None:
+        """Open the connection's window again, unless too much lies here already."""
+        if self._receive_window < 0:
+            raise ConnectionProblem(ErrorCode.FLOW_CONTROL_ERROR, "more data than the connection's window")
+        full = max(self.shared.limits.connection_window_bytes, DEFAULT_WINDOW)
+        increment = full - self._receive_window
+        if increment < full >> 1 or self.finished:
+            return
+        if self.shared.is_full:
+            self._hit("buffered_bytes_max")
+            return
+        self._receive_window = full
+        self.push(window_update_frame(0, increment))
+
+    def _data_too_late(self, stream_id: int) -> None:
+        """DATA for a stream that is closed, or was never open (section 5.1)."""
+        if not stream_id or self._is_idle(stream_id):
+            raise _protocol(f"DATA on stream {stream_id}, which was never open")
+        if stream_id not in self._our_resets:
+            self._allow("resets_burst")  # it makes us answer with a reset
+            raise StreamProblem(stream_id, ErrorCode.STREAM_CLOSED, "DATA on a stream that was ended")
+
+    def _headers_frame(self, stream_id: int, payload: bytes, flags: int) -> None:
+        if not stream_id:
+            raise _protocol("HEADERS on stream 0")
+        if flags & (Flag.PADDED | Flag.PRIORITY):
+            if flags & Flag.PADDED:
+                payload = _unpadded(payload)
+            if flags & Flag.PRIORITY:
+                payload = _after_priority(stream_id, payload)
+        if flags & Flag.END_HEADERS:
+            self._headers(stream_id, payload, end=bool(flags & 1))
+            return
+        self._block, self._block_stream, self._block_flags = [payload], stream_id, flags
+        self._block_bytes = len(payload)
+
+    def _continuation(self, stream_id: int, payload: bytes, flags: int) -> None:
+        limits = self.shared.limits
+        if self._block is None or stream_id != self._block_stream:
+            raise _protocol("CONTINUATION without HEADERS")
+        self._block.append(payload)
+        self._block_bytes += len(payload)
+        if self._block_bytes > limits.header_block_bytes_max:
+            self._hit("header_block_bytes_max")
+            raise ConnectionProblem(ErrorCode.ENHANCE_YOUR_CALM, "the header block is too big")
+        if len(self._block) > limits.continuations_max:
+            self._hit("continuations_max")
+            raise ConnectionProblem(ErrorCode.ENHANCE_YOUR_CALM, "too many CONTINUATION frames")
+        if flags & Flag.END_HEADERS:
+            block, self._block = b"".join(self._block), None
+            self._headers(stream_id, block, end=bool(self._block_flags & 1))
+
+    def _priority(self, stream_id: int, payload: bytes, _flags: int) -> None:
+        if not stream_id:
+            raise _protocol("PRIORITY on stream 0")
+        if len(payload) != 5:  # noqa: PLR2004 - section 6.3
+            raise StreamProblem(stream_id, ErrorCode.FRAME_SIZE_ERROR, "PRIORITY has 5 bytes")
+        _after_priority(stream_id, payload)
+        self._allow("empty_frames_burst")
+
+    def _rst_stream(self, stream_id: int, payload: bytes, _flags: int) -> None:
+        if len(payload) != 4:  # noqa: PLR2004 - section 6.4
+            raise ConnectionProblem(ErrorCode.FRAME_SIZE_ERROR, "RST_STREAM has 4 bytes")
+        if not stream_id or self._is_idle(stream_id):
+            raise _protocol(f"RST_STREAM on stream {stream_id}, which was never open")
+        self._allow("resets_burst")
+        stream = self.streams.get(stream_id)
+        if stream is not None:
+            self._remove(stream)
+            self._peer_reset(stream, int.from_bytes(payload, "big"))
+
+    def _settings(self, stream_id: int, payload: bytes, flags: int) -> None:
+        if stream_id:
+            raise _protocol("SETTINGS on a stream")
+        if flags & Flag.ACK:
+            if payload:
+                raise ConnectionProblem(ErrorCode.FRAME_SIZE_ERROR, "an acknowledgement holds nothing")
+            self._settings_acknowledged = True
+            self.reader.settings_acknowledged()
+            return
+        if len(payload) % 6:
+            raise ConnectionProblem(ErrorCode.FRAME_SIZE_ERROR, "SETTINGS has 6 bytes for each")
+        self._allow("settings_burst")
+        for start in range(0, len(payload), 6):
+            number = int.from_bytes(payload[start : start + 2], "big")
+            self._apply(number, int.from_bytes(payload[start + 2 : start + 6], "big"))
+        self.push(SETTINGS_ACK)
+
+    def _apply(self, number: int, value: int) -> None:
+        if number == Setting.ENABLE_PUSH and value > 1:
+            raise _protocol(f"ENABLE_PUSH is {value}")
+        if number == Setting.INITIAL_WINDOW_SIZE:
+            if value > WINDOW_MAX:
+                raise ConnectionProblem(ErrorCode.FLOW_CONTROL_ERROR, f"INITIAL_WINDOW_SIZE is {value}")
+            self._resize_windows(value)
+        elif number == Setting.MAX_FRAME_SIZE:
+            if not DEFAULT_FRAME_BYTES <= value <= FRAME_BYTES_MAX:
+                raise _protocol(f"MAX_FRAME_SIZE is {value}")
+            self.frame_bytes_out = value
+        elif number == Setting.MAX_CONCURRENT_STREAMS:
+            self.peer_streams_max = value
+
+    def _ping(self, stream_id: int, payload: bytes, flags: int) -> None:
+        if stream_id:
+            raise _protocol("PING on a stream")
+        if len(payload) != 8:  # noqa: PLR2004 - section 6.7
+            raise ConnectionProblem(ErrorCode.FRAME_SIZE_ERROR, "PING has 8 bytes")
+        if not flags & Flag.ACK:
+            self._allow("pings_burst")
+            self.push(ping_frame(payload, ack=True))
+        elif payload == DRAIN_PING:
+            self._drain_heard()
+
+    def _drain_heard(self) -> None:
+        """The peer has read the GOAWAY that we sent."""
+
+    def _goaway(self, stream_id: int, payload: bytes, _flags: int) -> None:
+        if stream_id:
+            raise _protocol("GOAWAY on a stream")
+        if len(payload) < 8:  # noqa: PLR2004 - section 6.8
+            raise ConnectionProblem(ErrorCode.FRAME_SIZE_ERROR, "GOAWAY has at least 8 bytes")
+        self.goaway_received = True
+        last = int.from_bytes(payload[:4], "big") & STREAM_ID_MAX
+        self._gone_away(last, int.from_bytes(payload[4:8], "big"))
+
+    def _window_update(self, stream_id: int, payload: bytes, _flags: int) -> None:
+        if len(payload) != 4:  # noqa: PLR2004 - section 6.9
+            raise ConnectionProblem(ErrorCode.FRAME_SIZE_ERROR, "WINDOW_UPDATE has 4 bytes")
+        increment = int.from_bytes(payload, "big") & WINDOW_MAX
+        if not stream_id:
+            if not increment:
+                raise _protocol("WINDOW_UPDATE by 0")
+            self._widen_connection(increment)
+            return
+        stream = self.streams.get(stream_id)
+        if stream is None:
+            if self._is_idle(stream_id):
+                raise _protocol(f"WINDOW_UPDATE on stream {stream_id}, which was never open")
+            return
+        if not increment:
+            raise StreamProblem(stream_id, ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE by 0")
+        self._widen_stream(stream, increment)
+
+    def _push_promise(self, _stream_id: int, _payload: bytes, _flags: int) -> None:
+        raise _protocol("PUSH_PROMISE, which nobody allowed")
+
+    def _is_idle(self, stream_id: int) -> bool:
+        """Whether this stream was never opened; those of the other parity never are."""
+        return stream_id > self.last_stream_id or stream_id % 2 == 0
+
+    def _end_broken(self, problem: StreamProblem) -> None:
+        """Answer a stream error (section 5.4.2)."""
+        self.shared.counts.note(self.shared.counts.stream_errors, problem.code.name)
+        stream = self.streams.get(problem.stream_id)
+        if stream is None:
+            self.push(rst_stream_frame(problem.stream_id, problem.code))
+            self._our_resets.append(problem.stream_id)
+            return
+        self.reset(stream, problem.code)
+        self._peer_reset(stream, problem.code)
+
+    def _read_block(self, block: bytes) -> list[Field]:
+        return self.reader.fields(block)
+
+
+_HANDLERS = {
+    Kind.PRIORITY: Connection._priority,
+    Kind.RST_STREAM: Connection._rst_stream,
+    Kind.SETTINGS: Connection._settings,
+    Kind.PUSH_PROMISE: Connection._push_promise,
+    Kind.PING: Connection._ping,
+    Kind.GOAWAY: Connection._goaway,
+    Kind.WINDOW_UPDATE: Connection._window_update,
+    Kind.CONTINUATION: Connection._continuation,
+}
+
+
+def _unpadded(payload: bytes) -> bytes:
+    """Without the padding (section 6.1)."""
+    if not payload:
+        raise ConnectionProblem(ErrorCode.FRAME_SIZE_ERROR, "padding without its length")
+    if payload[0] >= len(payload):
+        raise _protocol("more padding than frame")
+    return payload[1 : len(payload) - payload[0]]
+
+
+def _after_priority(stream_id: int, payload: bytes) -> bytes:
+    """Without the priority, which is deprecated (section 5.3)."""
+    if len(payload) < 5:  # noqa: PLR2004
+        raise ConnectionProblem(ErrorCode.FRAME_SIZE_ERROR, "a priority has 5 bytes")
+    if int.from_bytes(payload[:4], "big") & STREAM_ID_MAX == stream_id:
+        raise StreamProblem(stream_id, ErrorCode.PROTOCOL_ERROR, "a stream that depends on itself")
+    return payload[5:]
+
+
+def _protocol(text: str) -> ConnectionProblem:
+    return ConnectionProblem(ErrorCode.PROTOCOL_ERROR, text)

@@ -1,0 +1,242 @@
+"""Header blocks (RFC 7541) as fields that keep their bytes.
+
+Both peers of every connection are told SETTINGS_HEADER_TABLE_SIZE=0, and our own first block on each says that
+we keep no table either. From then on a field's bytes mean the same on every connection: a block is cut into
+fields without being decoded, a field's meaning is remembered by its bytes, and fields go on as they came.
+What arrives before the peer has applied our SETTINGS is decoded with its dynamic table, and encoded anew.
+"""
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+import hpack
+from hpack.exceptions import HPACKError
+from hpack.huffman_table import decode_huffman
+
+from adapter.http2.frames import ConnectionProblem, ErrorCode
+
+EMPTY_TABLE: Final = b"\x20"
+"""A dynamic table size update to 0; it begins the first block that we send on a connection."""
+
+FIELDS_REMEMBERED_MAX: Final = 8192
+FIELD_REMEMBERED_BYTES_MAX: Final = 512
+FIELD_OVERHEAD_BYTES: Final = 32
+"""What a field counts beside its name and value (RFC 9113, section 10.5.1)."""
+
+INTEGER_BYTES_MAX: Final = 5
+
+_STATIC = tuple(hpack.table.HeaderTable.STATIC_TABLE)
+_INDEXED, _INCREMENTAL, _SIZE_UPDATE = 0x80, 0x40, 0x20
+_INDEX_BITS, _LENGTH_BITS = 0x0F, 0x7F
+
+
+class Field(NamedTuple):
+    """One field of a block."""
+
+    name: bytes
+    value: bytes
+    raw: bytes
+    """As it may stand in any block that we send."""
+
+
+class HeadersTooBig(Exception):
+    """The fields count more bytes than the header list may have."""
+
+
+def encode_field(name: bytes, value: bytes) -> bytes:
+    """A literal without indexing, and without Huffman's code."""
+    return b"\x00" + _length(len(name)) + name + _length(len(value)) + value
+
+
+def encode_fields(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+    return b"".join(encode_field(name, value) for name, value in fields)
+
+
+class FieldMemory:
+    """What fields mean, by their bytes; shared by all connections, and bounded."""
+
+    def __init__(self) -> None:
+        self._fields: dict[bytes, Field] = {}
+
+    def fields(self, block: bytes) -> list[Field]:
+        """The fields of a block that uses no dynamic table. Raises `ConnectionProblem`."""
+        known, found = self._fields, []
+        for raw in split(block):
+            field = known.get(raw)
+            if field is None:
+                field = self._read(raw)
+            found.append(field)
+        return found
+
+    def _read(self, raw: bytes) -> Field:
+        field = _decoded(raw)
+        if len(raw) <= FIELD_REMEMBERED_BYTES_MAX:
+            if len(self._fields) >= FIELDS_REMEMBERED_MAX:
+                self._fields.clear()
+            self._fields[raw] = field
+        return field
+
+
+class BlockReader:
+    """Reads the blocks of one connection, with its dynamic table as long as it may have one."""
+
+    def __init__(self, memory: FieldMemory, *, list_bytes_max: int) -> None:
+        self.stateless = False
+        """The peer's table is empty and stays so: a block's bytes alone say what it means."""
+        self._memory = memory
+        self._list_bytes_max = list_bytes_max
+        self._settings_applied = False
+        self._decoder = hpack.Decoder(max_header_list_size=_STATEFUL_LIST_BYTES_MAX)
+
+    def settings_acknowledged(self) -> None:
+        """The peer has applied our table size of 0 (RFC 7541, section 4.2)."""
+        self._settings_applied = True
+
+    def fields(self, block: bytes) -> list[Field]:
+        """The fields of the connection's next block. Raises `ConnectionProblem`, `HeadersTooBig`."""
+        if not self.stateless and not self._turns_stateless(block):
+            fields = self._decoded(block)
+        else:
+            fields = self._memory.fields(block)
+        if 2 * (len(block) + FIELD_OVERHEAD_BYTES * len(fields)) > self._list_bytes_max:
+            self._weigh(fields)  # Huffman's code and the static table at most double it
+        return fields
+
+    def _weigh(self, fields: list[Field]) -> None:
+        size = sum(len(field.name) + len(field.value) + FIELD_OVERHEAD_BYTES for field in fields)
+        if size > self._list_bytes_max:
+            raise HeadersTooBig(f"the header list counts {size} bytes; {self._list_bytes_max} are allowed")
+
+    def _turns_stateless(self, block: bytes) -> bool:
+        if not self._settings_applied:
+            return False
+        if not block.startswith(EMPTY_TABLE) and self._decoder.header_table.dynamic_entries:
+            raise _broken("the dynamic table was to be emptied")
+        self.stateless = True
+        return True
+
+    def _decoded(self, block: bytes) -> list[Field]:
+        try:
+            pairs = self._decoder.decode(block, raw=True)
+        except HPACKError as error:
+            raise _broken(str(error)) from error
+        fields = []
+        for pair in pairs:
+            name, value = bytes(pair[0]), bytes(pair[1])
+            fields.append(Field(name, value, encode_field(name, value)))
+        return fields
+
+
+_STATEFUL_LIST_BYTES_MAX = 256 * 1024
+"""A longer list ends the connection while there is a table: it may not be skipped."""
+
+
+def split(block: bytes) -> list[bytes]:
+    """Cut a block into its fields; table size updates to 0 are left out. Raises `ConnectionProblem`."""
+    fields: list[bytes] = []
+    position, end = 0, len(block)
+    try:
+        while position < end:
+            start = position
+            first = block[position]
+            position += 1
+            if first < _INDEXED:
+                if first >= _INCREMENTAL:
+                    has_name = first == _INCREMENTAL
+                elif first >= _SIZE_UPDATE:
+                    if first != _SIZE_UPDATE or fields:
+                        raise _broken("a table size update that is not to 0, or not at the beginning")
+                    continue
+                else:
+                    has_name = not first & _INDEX_BITS
+                    if first & _INDEX_BITS == _INDEX_BITS:  # an index of 15 or more has a second byte
+                        position += 1
+                if has_name:
+                    length = block[position] & _LENGTH_BITS
+                    position += length + 1
+                    if length == _LENGTH_BITS:
+                        position = _after_long(block, position - length)
+                length = block[position] & _LENGTH_BITS
+                position += length + 1
+                if length == _LENGTH_BITS:
+                    position = _after_long(block, position - length)
+            fields.append(block[start:position])
+    except IndexError:
+        raise _broken("a block is cut off") from None
+    if position != end:
+        raise _broken("a block is cut off")
+    return fields
+
+
+def _after_long(block: bytes, position: int) -> int:
+    """The position after a string of 127 bytes or more, whose length goes on here."""
+    length, position = _read_integer(block, position, _LENGTH_BITS)
+    return position + length
+
+
+def _read_integer(block: bytes, position: int, start: int) -> tuple[int, int]:
+    """The rest of an integer whose prefix is full (RFC 7541, section 5.1), and the position after it."""
+    number = start
+    for shift in range(0, 7 * INTEGER_BYTES_MAX, 7):
+        byte = block[position]
+        position += 1
+        number += (byte & 0x7F) << shift
+        if byte < 0x80:  # noqa: PLR2004 - the continuation bit
+            return number, position
+    raise _broken("an integer is too long")
+
+
+def _decoded(raw: bytes) -> Field:
+    """What one field of a block without a dynamic table means."""
+    first = raw[0]
+    if first >= _INDEXED:
+        name, value = _static(first & _LENGTH_BITS)
+        return Field(name, value, raw)
+    bits = 0x3F if first >= _INCREMENTAL else _INDEX_BITS
+    index, position = first & bits, 1
+    if index == bits:
+        index, position = _read_integer(raw, position, bits)
+    if index:
+        name = _static(index)[0]
+    else:
+        name, position = _string(raw, position)
+    value, position = _string(raw, position)
+    if position != len(raw):
+        raise _broken("a field is longer than it says")
+    return Field(name, value, raw)
+
+
+def _static(index: int) -> tuple[bytes, bytes]:
+    if not 0 < index <= len(_STATIC):
+        raise _broken(f"there is no entry {index} in a table that is empty")
+    return _STATIC[index - 1]
+
+
+def _string(raw: bytes, position: int) -> tuple[bytes, int]:
+    """A string (RFC 7541, section 5.2), and the position after it."""
+    first = raw[position]
+    length, position = first & _LENGTH_BITS, position + 1
+    if length == _LENGTH_BITS:
+        length, position = _read_integer(raw, position, _LENGTH_BITS)
+    text = raw[position : position + length]
+    if first > _LENGTH_BITS:
+        try:
+            text = bytes(decode_huffman(text))
+        except HPACKError as error:
+            raise _broken(str(error)) from error
+    return text, position + length
+
+
+def _length(length: int) -> bytes:
+    if length < _LENGTH_BITS:
+        return length.to_bytes(1, "big")
+    encoded, length = bytearray((_LENGTH_BITS,)), length - _LENGTH_BITS
+    while length > 0x7F:  # noqa: PLR2004 - seven bits to a byte
+        encoded.append(length & 0x7F | 0x80)
+        length >>= 7
+    encoded.append(length)
+    return bytes(encoded)
+
+
+def _broken(text: str) -> ConnectionProblem:
+    return ConnectionProblem(ErrorCode.COMPRESSION_ERROR, text)

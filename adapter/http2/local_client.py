@@ -1,0 +1,100 @@
+"""A caller inside this process in the place of a client's connection: the same calls, without frames."""
+
+from collections.abc import Callable, Sequence
+
+from adapter.domain.errors import Code
+from adapter.http2.flow import Stream
+from adapter.http2.frames import WINDOW_MAX, ErrorCode
+from adapter.http2.header_blocks import Field
+from adapter.http2.heads import RequestHead, ResponseHead, encode_request, metadata_of, read_request
+from adapter.http2.outgoing import Shared
+from adapter.http2.verdicts import Answer
+from adapter.wire.grpc_messages import PREFIX_BYTES, inflated
+from adapter.wire.headers import Pair
+
+
+def local_head(shared: Shared, rpc: str, metadata: Sequence[Pair], timeout_s: float | None) -> RequestHead:
+    """The head of a call from inside; `shared` remembers those that came before."""
+    block = encode_request(rpc, metadata, timeout_s)
+    head = shared.requests.get(block)
+    if head is None:
+        head = read_request(shared.fields.fields(block), 0)
+    return head
+
+
+class LocalClient:
+    """Collects the answer of one unary call, and hands it over when the call has ended."""
+
+    def __init__(self, shared: Shared, answered: Callable[[Answer], None]) -> None:
+        self._shared = shared
+        self._answered = answered
+        self._chunks: list[bytes] = []
+        self._initial: Sequence[Field] | None = None
+        self._done = False
+
+    def send_headers(self, _stream: Stream, block: bytes, *, end: bool) -> None:
+        fields = self._shared.fields.fields(block)
+        if end:
+            self._finish(fields)
+        else:
+            self._initial = fields
+
+    def send_trailers(self, _stream: Stream, block: bytes) -> None:
+        self._finish(self._shared.fields.fields(block))
+
+    def send_data(self, _stream: Stream, chunk: bytes, *, end: bool) -> int:
+        del end
+        self._chunks.append(chunk)
+        return len(chunk)
+
+    def taken(self, _stream: Stream, _size: int) -> None:
+        """The request is here whole; there is no one to give credit to."""
+
+    def reset(self, _stream: Stream, code: ErrorCode) -> None:
+        if not self._done:
+            self._hand_over(Answer(code=_CODE_OF_RESET.get(code, Code.INTERNAL), text=_reset_text(code)))
+
+    def _finish(self, fields: Sequence[Field]) -> None:
+        head = ResponseHead(fields)
+        code = Code.UNKNOWN if head.grpc_status is None else head.grpc_status
+        trailing = [pair for pair in metadata_of(fields) if not _is_status(pair)]
+        if code is not Code.OK:
+            self._hand_over(Answer(code=code, text=head.grpc_message, trailing=trailing))
+            return
+        encoded = b"".join(self._chunks)
+        if len(encoded) < PREFIX_BYTES:
+            self._hand_over(Answer(code=Code.INTERNAL, text="no response received from model runtime"))
+            return
+        initial = metadata_of(self._initial or ())
+        message: bytes = encoded[PREFIX_BYTES:]
+        if encoded[0]:
+            encoding = next((str(value) for key, value in initial if key == "grpc-encoding"), "")
+            message = inflated(message, encoding, limit_bytes=self._shared.limits.message_bytes_max)
+        kept = [pair for pair in initial if not _is_transport(pair)]
+        self._hand_over(Answer(initial=kept, trailing=trailing, message=message))
+
+    def _hand_over(self, answer: Answer) -> None:
+        self._done = True
+        self._answered(answer)
+
+
+def local_stream(call: "object") -> Stream:
+    """A stream without a connection; its windows are as wide as can be."""
+    stream = Stream(0, call, WINDOW_MAX, WINDOW_MAX)  # type: ignore[arg-type]
+    stream.ended_in = True
+    return stream
+
+
+_CODE_OF_RESET = {ErrorCode.REFUSED_STREAM: Code.UNAVAILABLE, ErrorCode.CANCEL: Code.CANCELLED}
+
+
+def _reset_text(code: ErrorCode) -> str:
+    return f"the call was ended with {ErrorCode(code).name}"
+
+
+def _is_status(pair: Pair) -> bool:
+    return pair[0] in {"grpc-status", "grpc-message"} or _is_transport(pair)
+
+
+def _is_transport(pair: Pair) -> bool:
+    return pair[0] in {"content-type", "grpc-encoding", "grpc-accept-encoding"}

@@ -1,0 +1,291 @@
+"""The sending half of a connection: windows, what waits for them, and in which order it goes on.
+
+Nothing is written to a socket here: parts gather in `out` until the shell takes them, once for all that one
+read has caused.
+"""
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Protocol
+
+from adapter.http2.flow import Counts, Limits, Stream
+from adapter.http2.frames import (
+    DEFAULT_FRAME_BYTES,
+    DEFAULT_WINDOW,
+    WINDOW_MAX,
+    ConnectionProblem,
+    ErrorCode,
+    Flag,
+    Kind,
+    StreamProblem,
+    frame_header,
+    headers_frames,
+    rst_stream_frame,
+    window_update_frame,
+)
+from adapter.http2.header_blocks import EMPTY_TABLE, FieldMemory
+from adapter.http2.heads import RequestHead, ResponseHead
+
+if TYPE_CHECKING:
+    from adapter.http2.call import Call
+
+RESETS_REMEMBERED_MAX: Final = 1000
+"""Streams that we ended, of which frames may still be on their way."""
+
+
+class Outlet(Protocol):
+    """Where a connection's bytes go: what the shell offers."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def close(self) -> None:
+        """Close once what was written has gone out."""
+        ...
+
+
+class Shared:
+    """What all connections of one relay share."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.counts = Counts()
+        self.now_s = 0.0
+        """The time of what is being handled; the shell sets it."""
+        self.fields = FieldMemory()
+        self.requests: dict[bytes, RequestHead] = {}
+        self.responses: dict[bytes, ResponseHead] = {}
+        self.dirty: list[Outgoing] = []
+        """Those that have something to send, or are to be closed."""
+        self.resolve: Callable[["Call"], None] = _nobody
+        """Has the router find out where a call goes; the shell sets it."""
+
+    def flush(self) -> None:
+        """Hand everything that is to be sent to the shell."""
+        dirty = self.dirty
+        while dirty:
+            connection = dirty.pop()
+            if connection.out:
+                data = b"".join(connection.out)
+                connection.out.clear()
+                self.counts.bytes_out += len(data)
+                connection.outlet.write(data)
+            if connection.finished:
+                connection.outlet.close()
+
+    @property
+    def is_full(self) -> bool:
+        """More lies here than may; what waits is not added to."""
+        return self.counts.buffered_bytes > self.limits.buffered_bytes_max
+
+
+def _nobody(call: "Call") -> None:
+    raise AssertionError(f"{call!r} misses, and there is no shell to resolve it")
+
+
+class Outgoing(ABC):
+    """One side of one connection, as far as it sends."""
+
+    def __init__(self, shared: Shared, outlet: Outlet) -> None:
+        self.shared = shared
+        self.outlet = outlet
+        self.out: list[bytes] = []
+        self.finished = False
+        """Nothing is sent or understood any more."""
+        self.streams: dict[int, Stream] = {}
+        self.send_window = DEFAULT_WINDOW
+        self.stream_window_out = DEFAULT_WINDOW
+        """The peer's INITIAL_WINDOW_SIZE."""
+        self.frame_bytes_out = DEFAULT_FRAME_BYTES
+        """The peer's MAX_FRAME_SIZE."""
+        self.blocked = False
+        """The socket takes no more for now."""
+        self._waiting: dict[int, Stream] = {}
+        """Streams that could send, if the connection could; the first has waited longest."""
+        self._table_told = False
+        self._our_resets: deque[int] = deque(maxlen=RESETS_REMEMBERED_MAX)
+        limits = shared.limits
+        self._credit_at = limits.window_bytes // 2
+
+    # What a subclass does.
+
+    @abstractmethod
+    def _sent(self, stream: Stream, size: int) -> None:
+        """So many bytes that had waited have been sent."""
+
+    @abstractmethod
+    def _removed(self, stream: Stream) -> None:
+        """The stream is closed."""
+
+    # Sending.
+
+    def push(self, *parts: bytes) -> None:
+        """Send these bytes with what else there is to send."""
+        if not self.out:
+            self.shared.dirty.append(self)
+        self.out.extend(parts)
+
+    def send_headers(self, stream: Stream, block: bytes, *, end: bool) -> None:
+        """A header block that comes before any data."""
+        if not self._table_told:
+            self._table_told = True
+            block = EMPTY_TABLE + block
+        size, out = len(block), self.out
+        if not out:
+            self.shared.dirty.append(self)
+        if size <= self.frame_bytes_out:
+            out.append(frame_header(size, 1, 5 if end else 4, stream.id))
+            out.append(block)
+        else:
+            out.append(headers_frames(stream.id, block, end_stream=end, frame_bytes_max=self.frame_bytes_out))
+        if end:
+            self._end_out(stream)
+
+    def send_trailers(self, stream: Stream, block: bytes) -> None:
+        """The block that ends the stream, after what waits."""
+        if stream.unsent:
+            stream.trailers = block
+        else:
+            self.send_headers(stream, block, end=True)
+
+    def send_data(self, stream: Stream, chunk: bytes, *, end: bool) -> int:
+        """Send data as far as the windows are open; gives how much went, the rest waits its turn."""
+        size = len(chunk)
+        if (
+            stream.unsent
+            or size > stream.send_window
+            or size > self.send_window
+            or size > self.frame_bytes_out
+            or self.blocked
+        ):
+            return self._queue(stream, chunk, end=end)
+        self.send_window -= size
+        stream.send_window -= size
+        out = self.out
+        if not out:
+            self.shared.dirty.append(self)
+        out.append(frame_header(size, 0, 1 if end else 0, stream.id))
+        out.append(chunk)
+        if end:
+            self._end_out(stream)
+        return size
+
+    def _queue(self, stream: Stream, chunk: bytes, *, end: bool) -> int:
+        if stream.unsent is None:
+            stream.unsent = deque()
+        if not stream.unsent:
+            stream.stalled_since_s = self.shared.now_s
+        if chunk:
+            stream.unsent.append(chunk)
+            stream.unsent_bytes += len(chunk)
+            self.shared.counts.buffered_bytes += len(chunk)
+        stream.end_waits = end
+        before = stream.unsent_bytes
+        if not chunk and not stream.unsent:
+            self._send_end(stream)
+        elif stream.send_window > 0:
+            self._waiting[stream.id] = stream
+            self.pump(tell=False)
+        return before - stream.unsent_bytes
+
+    def pump(self, *, tell: bool = True) -> None:
+        """Send what the windows and the socket now allow, one frame of each stream in turn."""
+        waiting = self._waiting
+        while waiting and self.send_window > 0 and not self.blocked and not self.finished:
+            stream_id = next(iter(waiting))
+            stream = waiting.pop(stream_id)
+            size = self._send_one(stream)
+            if stream.unsent and stream.send_window > 0:
+                waiting[stream_id] = stream
+            if tell and size:
+                self._sent(stream, size)
+
+    def _send_one(self, stream: Stream) -> int:
+        """One frame of what a stream has waiting; how many bytes it held."""
+        unsent = stream.unsent
+        if not unsent:
+            return 0
+        size = min(len(unsent[0]), stream.send_window, self.send_window, self.frame_bytes_out)
+        chunk = unsent.popleft()
+        if size < len(chunk):
+            unsent.appendleft(chunk[size:])
+            chunk = chunk[:size]
+        self.send_window -= size
+        stream.send_window -= size
+        stream.unsent_bytes -= size
+        self.shared.counts.buffered_bytes -= size
+        last = not unsent
+        stream.stalled_since_s = None if last else self.shared.now_s
+        end = last and stream.end_waits
+        self.push(frame_header(size, Kind.DATA, Flag.END_STREAM if end else 0, stream.id), chunk)
+        if end:
+            self._end_out(stream)
+        elif last and stream.trailers is not None:
+            self.send_headers(stream, stream.trailers, end=True)
+        return size
+
+    def _send_end(self, stream: Stream) -> None:
+        self.push(frame_header(0, Kind.DATA, Flag.END_STREAM, stream.id))
+        self._end_out(stream)
+
+    def _end_out(self, stream: Stream) -> None:
+        stream.ended_out = True
+        if stream.ended_in:
+            self._remove(stream)
+
+    # Ends of streams.
+
+    def reset(self, stream: Stream, code: ErrorCode) -> None:
+        """End the stream at once; frames of it that are on their way are passed over."""
+        if self.streams.get(stream.id) is not stream:
+            return
+        self.push(rst_stream_frame(stream.id, code))
+        if not stream.ended_in:
+            self._our_resets.append(stream.id)
+        self._remove(stream)
+
+    def _remove(self, stream: Stream) -> None:
+        del self.streams[stream.id]
+        if stream.unsent:
+            self._waiting.pop(stream.id, None)
+            self.shared.counts.buffered_bytes -= stream.unsent_bytes
+            stream.unsent_bytes = 0
+            stream.unsent = None
+        self._removed(stream)
+
+    # What the peer says about windows.
+
+    def taken(self, stream: Stream, size: int) -> None:
+        """The receiver has so many more bytes of this stream: its sender may send as many more."""
+        stream.consumed += size
+        if stream.consumed >= self._credit_at and not stream.ended_in and not self.finished:
+            self.push(window_update_frame(stream.id, stream.consumed))
+            stream.receive_window += stream.consumed
+            stream.consumed = 0
+
+    def _widen_connection(self, increment: int) -> None:
+        self.send_window += increment
+        if self.send_window > WINDOW_MAX:
+            raise ConnectionProblem(ErrorCode.FLOW_CONTROL_ERROR, "the connection's window is too wide")
+        self.pump()
+
+    def _widen_stream(self, stream: Stream, increment: int) -> None:
+        stream.send_window += increment
+        if stream.send_window > WINDOW_MAX:
+            raise StreamProblem(stream.id, ErrorCode.FLOW_CONTROL_ERROR, "the stream's window is too wide")
+        if stream.unsent and stream.send_window > 0:
+            self._waiting[stream.id] = stream
+            self.pump()
+
+    def _resize_windows(self, window: int) -> None:
+        """The peer has changed INITIAL_WINDOW_SIZE (RFC 9113, section 6.9.2)."""
+        change, self.stream_window_out = window - self.stream_window_out, window
+        for stream in list(self.streams.values()):
+            stream.send_window += change
+            if stream.send_window > WINDOW_MAX:
+                raise ConnectionProblem(ErrorCode.FLOW_CONTROL_ERROR, "a stream's window is too wide")
+            if stream.unsent and stream.send_window > 0:
+                self._waiting[stream.id] = stream
+            elif stream.unsent:
+                self._waiting.pop(stream.id, None)
+        self.pump()

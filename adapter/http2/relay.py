@@ -1,0 +1,108 @@
+"""The relay: clients on one side, upstreams on the other, and a router that says which call goes where."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from adapter.domain.errors import AdapterError, Code
+from adapter.http2.call import Call, ClientSide
+from adapter.http2.flow import Limits
+from adapter.http2.heads import RequestHead
+from adapter.http2.local_client import LocalClient, local_head, local_stream
+from adapter.http2.outgoing import Outlet, Shared
+from adapter.http2.server_side import ServerConnection
+from adapter.http2.upstream import Upstream
+from adapter.http2.verdicts import ANYONE, Answer, Caller, Plan, Router
+from adapter.wire.grpc_messages import prefix
+from adapter.wire.headers import Pair
+
+TICK_S: Final = 0.5
+"""How often `tick` is to be called: no deadline and no limit of time is kept more exactly."""
+
+
+class Relay:
+    """All connections of one process."""
+
+    def __init__(self, router: Router, limits: Limits | None = None) -> None:
+        self.shared = Shared(limits or Limits())
+        self.router = router
+        self.clients: set[ServerConnection] = set()
+        self.upstreams: list[Upstream] = []
+
+    def __repr__(self) -> str:
+        return f"<Relay {len(self.clients)} clients, {self.shared.counts.calls_open} calls>"
+
+    def client(self, outlet: Outlet, *, caller: Caller = ANYONE) -> ServerConnection:
+        """A client has connected."""
+        return ServerConnection(self, outlet, caller=caller)
+
+    def upstream(self, name: str, connect: Callable[[Upstream], None]) -> Upstream:
+        """Something that calls can go to."""
+        upstream = Upstream(self.shared, name, connect)
+        self.upstreams.append(upstream)
+        return upstream
+
+    def call(self, client: ServerConnection, head: RequestHead) -> Call:
+        """A call that a client begins."""
+        return self._planned(client, head, client.caller)
+
+    def local_call(
+        self,
+        rpc: str,
+        message: bytes,
+        *,
+        metadata: Sequence[Pair],
+        timeout_s: float | None,
+        answered: Callable[[Answer], None],
+        inner: bool = False,
+    ) -> Call:
+        """A call that begins in this process; `answered` is called once, perhaps before this returns.
+
+        An `inner` one is part of another call.
+        """
+        head = local_head(self.shared, rpc, metadata, timeout_s)
+        client = LocalClient(self.shared, answered)
+        call = self._planned(client, head, ANYONE)
+        call.inner = inner
+        call.client_stream = local_stream(call)
+        call.begin()
+        call.request_data(prefix(len(message)) + message, end=True)
+        return call
+
+    def _planned(self, client: ClientSide, head: RequestHead, caller: Caller) -> Call:
+        counts = self.shared.counts
+        counts.calls_begun += 1
+        counts.calls_open += 1
+        refusal: tuple[Code, str] | None = None
+        plan = _NO_PLAN
+        if head.problem:
+            refusal = (Code.INVALID_ARGUMENT, head.problem)
+        else:
+            try:
+                plan = self.router.plan(head, caller)
+            except AdapterError as error:
+                refusal = (error.code, str(error))
+        call = Call(self.shared, self.router, client, head, plan)
+        call.refusal = refusal
+        return call
+
+    def tick(self, now_s: float) -> None:
+        """Time has passed."""
+        for client in list(self.clients):
+            client.tick(now_s)
+        for upstream in self.upstreams:
+            upstream.tick(now_s)
+
+    def drain(self, by_s: float) -> None:
+        """Ask all clients to go elsewhere, and let what they have begun end until then."""
+        for client in list(self.clients):
+            client.drain(by_s)
+
+    def close(self) -> None:
+        """End everything at once."""
+        for client in list(self.clients):
+            client.lost("this instance stops")
+        for upstream in self.upstreams:
+            upstream.close()
+
+
+_NO_PLAN = Plan()

@@ -1,0 +1,101 @@
+"""What becomes of a call: the questions that the relay asks of the program, and the answers to them."""
+
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from adapter.domain.errors import Code
+from adapter.http2.heads import RequestHead
+from adapter.wire.headers import Pair
+
+if TYPE_CHECKING:
+    from adapter.http2.call import Call
+    from adapter.http2.upstream import Upstream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How the calls of one method are treated."""
+
+    message_first: bool = False
+    """The first message is awaited before the call is routed: it names the model, or is changed."""
+    door: "Upstream | None" = None
+    """It is no inference: it goes to this door of ours as it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who calls."""
+
+    names: frozenset[str] | None = None
+    """Those of the client's certificate; None: it has shown none."""
+    from_management: bool = False
+    """It came in by the door that is for management."""
+
+
+ANYONE = Caller()
+
+
+class Target:
+    """Where a call goes, and as what. One for each try; the router hears of its end (`released`)."""
+
+    __slots__ = ("fields", "message", "model", "timings_ms", "to_peer", "upstream", "vmodel")
+
+    def __init__(self, upstream: "Upstream", *, model: str = "", fields: bytes = b"") -> None:
+        self.upstream = upstream
+        self.model = model
+        self.vmodel = ""
+        """The alias that the call named, if it named one."""
+        self.fields = fields
+        """What is added to the header block."""
+        self.message: bytes | None = None
+        """What the first message becomes; None: it goes as it came."""
+        self.to_peer = False
+        """A peer decides again, so it is told what the client said."""
+        self.timings_ms: Mapping[str, float] | None = None
+        """Of a call that waited for a load: milliseconds by step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The call has its answer already."""
+
+    code: Code = Code.OK
+    text: str = ""
+    initial: Sequence[Pair] = ()
+    trailing: Sequence[Pair] = ()
+    message: bytes | None = None
+
+
+class Router(Protocol):
+    """Who decides about calls."""
+
+    def plan(self, head: RequestHead, caller: Caller) -> Plan:
+        """How this call is treated.
+
+        Raises `AdapterError` for a method that is not offered, or not to this caller.
+        """
+        ...
+
+    def route(self, call: "Call") -> Target | None:
+        """Where the call goes, if that is known without waiting; None: it must be found out (`resolve`).
+
+        Raises `AdapterError`: the call is refused.
+        """
+        ...
+
+    def resolve(self, call: "Call") -> Coroutine[Any, Any, Target | Answer]:
+        """Find out where the call goes, however long it takes. Raises `AdapterError`; may be cancelled."""
+        ...
+
+    def released(self, target: Target) -> None:
+        """A try has ended: its model need not be kept for it any more."""
+        ...
+
+    def copy_lost(self, target: Target) -> None:
+        """The runtime says that it does not hold the model of this try."""
+        ...
+
+    def answered(self, call: "Call", code: Code) -> None:
+        """The call has ended; for those who count."""
+        ...

@@ -1,0 +1,91 @@
+"""A call for several models at once: the same message to each, and their responses one after the other.
+
+For protobuf, encoded messages one after the other are their merge: repeated fields append, maps merge
+(reference: ModelMesh core 2.4).
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from adapter.domain.errors import Code, InvalidRequest, ModelNotFound
+from adapter.domain.ids import ModelId
+from adapter.http2.call import Call
+from adapter.http2.verdicts import Answer
+from adapter.instance.models import Models
+from adapter.servers.relay_server import RelayServer
+from adapter.wire.headers import ModelRef, Pair, all_required
+
+MODELS_MAX: Final = 1000
+
+
+class _Failed(Exception):
+    """One model's answer ends them all."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.text)
+        self.answer = answer
+
+
+class Several:
+    """Asks for each model as if it were asked for alone."""
+
+    def __init__(self, models: Models, *, at_once_max: int) -> None:
+        self._models = models
+        self._at_once_max = at_once_max
+        self.calls: RelayServer | None = None
+        """Where the single calls are made; the program sets it."""
+
+    async def answer(self, call: Call, refs: Sequence[ModelRef]) -> Answer:
+        """All responses in the order of the ids, or the first failure; the other calls are cancelled then."""
+        message = call.first_message
+        if message is None:
+            raise InvalidRequest("a call for several models is a unary one whose model is in the headers")
+        if len(refs) > MODELS_MAX:
+            raise InvalidRequest(f"{len(refs)} models in one call; at most {MODELS_MAX} are allowed")
+        if not all_required(call.head.ids):
+            refs = [ref for ref in refs if await self._is_registered(ref)]
+            if not refs:
+                raise ModelNotFound("none of the requested models were found")
+        slots = asyncio.Semaphore(self._at_once_max)
+        failed: Answer | None = None
+        tasks: list[asyncio.Task[Answer]] = []
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._one(call, ref, message, slots)) for ref in refs]
+        except* _Failed as failures:
+            first = failures.exceptions[0]
+            assert isinstance(first, _Failed)
+            failed = first.answer
+        if failed is not None:
+            return failed
+        answers = [task.result() for task in tasks]
+        return Answer(
+            initial=_distinct(pair for answer in answers for pair in answer.initial),
+            trailing=_distinct(pair for answer in answers for pair in answer.trailing),
+            message=b"".join(answer.message or b"" for answer in answers),
+        )
+
+    async def _is_registered(self, ref: ModelRef) -> bool:
+        try:
+            await self._models.record(ModelId(ref.name))
+        except ModelNotFound:
+            return False
+        return True
+
+    async def _one(self, call: Call, ref: ModelRef, message: bytes, slots: asyncio.Semaphore) -> Answer:
+        assert self.calls is not None
+        metadata = [pair for pair in call.head.metadata() if not pair[0].startswith(("mm-", "grpc-", "tas-"))]
+        metadata = [pair for pair in metadata if pair[0] not in {"content-type", "te", "user-agent"}]
+        metadata.append((f"mm-{ref.kind.value}-id-bin", ref.name.encode()))
+        async with slots:
+            answer = await self.calls.unary(
+                call.head.rpc, message, metadata=metadata, timeout_s=call.time_left_s(), inner=True
+            )
+        if answer.code is not Code.OK:
+            raise _Failed(answer)
+        return answer
+
+
+def _distinct(pairs: Iterable[Pair]) -> tuple[Pair, ...]:
+    return tuple(dict.fromkeys(pairs))
