@@ -1,5 +1,5 @@
 """asyncio tools that know nothing of models.
 
-Owns   the clock, flights that are shared, patience.
+Owns   the clock, one at a time for each key, files that change.
 Read   clock, then the rest in any order.
 """

@@ -15,5 +15,7 @@ class CacheBounds:
     """A pulled model that finds no room for so long, because all is in use, is told `CacheBusy`."""
     first_use_s_max: float = 5.0
     """So long a model is kept for the first use by those who waited for it."""
+    abandoned_s_max: float = 2.0
+    """So long a load that nobody waits for any more goes on, for those who try again with a new deadline."""
     drain_s_max: float = 120.0
     """So long an unload waits for requests that still use the model (reference: ModelMesh core 4.5)."""

@@ -61,6 +61,8 @@ class Cause(Enum):
     COPY_LOST = "the runtime does not hold it"
     RUNTIME_RESET = "the runtime was restarted"
     UNREGISTERED = "unregistered"
+    UNLOAD_ASKED = "its unload was asked for"
+    ABANDONED = "nobody waits for it any more"
     UNLOADED = "the runtime let it go"
     UNLOAD_FAILED = "the runtime never let it go"
     CROWDED_FAILURES = "too many failures are remembered"
@@ -73,12 +75,19 @@ TRANSITIONS: Final[Mapping[tuple[EntryState, Cause], EntryState]] = {
     (_S.QUEUED, _C.SLOT_FREED): _S.PULLING,
     (_S.QUEUED, _C.CROWDED_OUT): _S.REMOVED,
     (_S.QUEUED, _C.UNREGISTERED): _S.REMOVED,
+    (_S.QUEUED, _C.UNLOAD_ASKED): _S.REMOVED,
+    (_S.QUEUED, _C.ABANDONED): _S.REMOVED,
     (_S.PULLING, _C.PULLED): _S.WAITING,
     (_S.PULLING, _C.PULL_FAILED): _S.FAILED,
+    (_S.PULLING, _C.UNREGISTERED): _S.REMOVED,
+    (_S.PULLING, _C.UNLOAD_ASKED): _S.REMOVED,
+    (_S.PULLING, _C.ABANDONED): _S.REMOVED,
     (_S.WAITING, _C.ROOM_MADE): _S.LOADING,
     (_S.WAITING, _C.NEVER_FITS): _S.FAILED,
     (_S.WAITING, _C.NO_ROOM_IN_TIME): _S.FAILED,
     (_S.WAITING, _C.UNREGISTERED): _S.REMOVED,
+    (_S.WAITING, _C.UNLOAD_ASKED): _S.REMOVED,
+    (_S.WAITING, _C.ABANDONED): _S.REMOVED,
     (_S.LOADING, _C.LOADED): _S.ACTIVE,
     (_S.LOADING, _C.LOADED_UNMEASURED): _S.SIZING,
     (_S.LOADING, _C.LOAD_FAILED): _S.FAILED,
@@ -86,10 +95,12 @@ TRANSITIONS: Final[Mapping[tuple[EntryState, Cause], EntryState]] = {
     (_S.SIZING, _C.COPY_LOST): _S.REMOVED,
     (_S.SIZING, _C.RUNTIME_RESET): _S.REMOVED,
     (_S.SIZING, _C.UNREGISTERED): _S.UNLOADING,
+    (_S.SIZING, _C.UNLOAD_ASKED): _S.UNLOADING,
     (_S.ACTIVE, _C.EVICTED): _S.UNLOADING,
     (_S.ACTIVE, _C.SURPLUS): _S.UNLOADING,
     (_S.ACTIVE, _C.NEVER_FITS): _S.UNLOADING,
     (_S.ACTIVE, _C.UNREGISTERED): _S.UNLOADING,
+    (_S.ACTIVE, _C.UNLOAD_ASKED): _S.UNLOADING,
     (_S.ACTIVE, _C.COPY_LOST): _S.REMOVED,
     (_S.ACTIVE, _C.RUNTIME_RESET): _S.REMOVED,
     (_S.UNLOADING, _C.UNLOADED): _S.REMOVED,
@@ -99,6 +110,7 @@ TRANSITIONS: Final[Mapping[tuple[EntryState, Cause], EntryState]] = {
     (_S.FAILED, _C.EXPIRED): _S.REMOVED,
     (_S.FAILED, _C.CROWDED_FAILURES): _S.REMOVED,
     (_S.FAILED, _C.UNREGISTERED): _S.REMOVED,
+    (_S.FAILED, _C.UNLOAD_ASKED): _S.REMOVED,
 }
 
 STORY_STEPS_MAX: Final = 12
@@ -141,8 +153,10 @@ class CacheEntry:
     disk_bytes: int | None = None
     step_began_s: float = 0.0
     """When the pull, the wait for room or the load began, whichever is under way."""
-    unregistered: bool = False
-    """Unregistered while it was pulled or loaded: it goes as soon as that has ended."""
+    leaves: Cause | None = None
+    """Why it goes as soon as the pull or the load that is under way has ended; None: it stays."""
+    abandoned_s: float | None = None
+    """Since when nobody waits for it; None: somebody does, or it is background work."""
     again: LoadRequested | None = None
     """Asked for while it goes: it is queued anew once it is gone."""
     failure: Failure | None = None

@@ -10,7 +10,7 @@ from adapter.cache.loading_queue import LoadingQueue
 from adapter.cache.messages import CacheCommand, StartLoad, StartPull
 from adapter.cache.room import Room
 from adapter.cache.sizes import SizePredictor
-from adapter.domain.errors import AdapterError, CacheBusy, ModelTooBig
+from adapter.domain.errors import AdapterError, CacheBusy, ModelNotFound, ModelTooBig, Refused
 from adapter.domain.ids import ModelId
 
 
@@ -28,6 +28,13 @@ def too_big(model: ModelId, *, needs_bytes: int, room_bytes: int) -> ModelTooBig
         f"{model} needs {needs_bytes} bytes of memory, and this instance has {room_bytes} for all of its; "
         "give the runtime's container more memory (CONTAINER_MEM_REQ_BYTES), or make the model smaller"
     )
+
+
+def gone(model: ModelId, *, unregistered: bool) -> Refused:
+    """What those are told who waited for a model that goes."""
+    if unregistered:
+        return ModelNotFound(f"model {model} was unregistered while it was being loaded")
+    return Refused(f"model {model} was unloaded on demand while it was being loaded; a new request loads it")
 
 
 class Loads:
@@ -135,6 +142,17 @@ class Loads:
             elif now_s - entry.step_began_s >= self._bounds.waiting_for_room_s_max:
                 hopeless.append(Hopeless(entry, Cause.NO_ROOM_IN_TIME, self._busy(entry, size_bytes)))
         return hopeless
+
+    def abandoned(self, now_s: float) -> Sequence[CacheEntry]:
+        """Those that nobody waits for any more, for so long that nobody will come back."""
+        return [
+            entry
+            for entry in self._in_slots.values()
+            if entry.abandoned_s is not None
+            and entry.leaves is None
+            and entry.state is not EntryState.LOADING
+            and now_s - entry.abandoned_s >= self._bounds.abandoned_s_max
+        ]
 
     def _start(self, entry: CacheEntry, size_bytes: int, now_s: float) -> None:
         entry.move(Cause.ROOM_MADE, now_s)

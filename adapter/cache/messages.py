@@ -3,7 +3,7 @@
 `CacheEvent`s come from whoever carries out the commands, and from those who register and ask. Of the commands
 these are answered by exactly one event about the same model:
 
-    StartPull    Pulled or LoadFailed
+    StartPull    Pulled or LoadFailed, and sooner after a StopPull
     StartLoad    Loaded or LoadFailed
     MeasureSize  Sized
     StartUnload  Unloaded; none after a RuntimeReset, which ends the unloads under way
@@ -95,7 +95,19 @@ class RuntimeReset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dropped:
-    """The model was unregistered: unload it, and forget it and its failure."""
+    """The model is to go: unload it, and forget it and its failure."""
+
+    model: ModelId
+    unregistered: bool = True
+    """Else its unload was asked for, and the next request loads it again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abandoned:
+    """The last who waited for the load has left, and it was no background work.
+
+    Unless somebody comes back soon, a load that the runtime does not know of yet is given up.
+    """
 
     model: ModelId
 
@@ -106,13 +118,30 @@ class Tick:
 
 
 CacheEvent = (
-    LoadRequested | Pulled | Loaded | Sized | LoadFailed | Unloaded | CopyLost | RuntimeReset | Dropped | Tick
+    LoadRequested
+    | Pulled
+    | Loaded
+    | Sized
+    | LoadFailed
+    | Unloaded
+    | CopyLost
+    | RuntimeReset
+    | Dropped
+    | Abandoned
+    | Tick
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartPull:
     """Bring the files to the disk."""
+
+    model: ModelId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopPull:
+    """End the pull under way, which is for nobody any more, and discard what there is of it."""
 
     model: ModelId
 
@@ -156,4 +185,4 @@ class Settled:
     failure: Failure | None = None
 
 
-CacheCommand = StartPull | StartLoad | MeasureSize | StartUnload | DiscardFiles | Settled
+CacheCommand = StartPull | StopPull | StartLoad | MeasureSize | StartUnload | DiscardFiles | Settled

@@ -9,17 +9,18 @@ once the runtime has let go of enough, it is loaded. Those who wait are told by 
 the model with `acquire` and `release`.
 """
 
-from collections.abc import Iterator
 from typing import Final, assert_never
 
 from adapter.cache.bounds import CacheBounds
+from adapter.cache.cache_view import CacheView
 from adapter.cache.copies import Copies
 from adapter.cache.entry import CacheEntry, Cause, EntryState, IllegalTransition
 from adapter.cache.eviction import Policy, Worth
 from adapter.cache.failed import FailedLoads
 from adapter.cache.failures import Failure
-from adapter.cache.loads import Loads, too_big
+from adapter.cache.loads import Loads, gone, too_big
 from adapter.cache.messages import (
+    Abandoned,
     CacheCommand,
     CacheEvent,
     CopyLost,
@@ -33,12 +34,13 @@ from adapter.cache.messages import (
     RuntimeReset,
     Settled,
     Sized,
+    StopPull,
     Tick,
     Unloaded,
 )
 from adapter.cache.room import Room
 from adapter.cache.sizes import SizePredictor
-from adapter.domain.errors import CacheBusy, ModelNotFound
+from adapter.domain.errors import CacheBusy
 from adapter.domain.ids import ModelId
 
 _S = EntryState
@@ -46,7 +48,7 @@ _USABLE: Final = (_S.SIZING, _S.ACTIVE)
 _NOBODY_WAITS: Final = (*_USABLE, _S.UNLOADING, _S.FAILED)
 
 
-class ModelCache:
+class ModelCache(CacheView):
     """Event in, commands out."""
 
     def __init__(
@@ -64,11 +66,12 @@ class ModelCache:
                 f"capacity of {capacity_bytes} bytes, {loading_slots} loading slots, default size of "
                 f"{default_size_bytes} bytes: there must be a slot and a size, and no negative capacity"
             )
+        super().__init__(
+            room=Room(capacity_bytes),
+            failed=FailedLoads(expiry_s=failure_expiry_s, failed_max=bounds.failed_max),
+        )
         self._commands: list[CacheCommand] = []
-        self._entries: dict[ModelId, CacheEntry] = {}
-        self._room = Room(capacity_bytes)
         self._sizes = SizePredictor(default_size_bytes)
-        self._failed = FailedLoads(expiry_s=failure_expiry_s, failed_max=bounds.failed_max)
         self._copies = Copies(room=self._room, policy=policy, bounds=bounds, emit=self._commands.append)
         self._loads = Loads(
             copies=self._copies,
@@ -81,49 +84,6 @@ class ModelCache:
 
     def __repr__(self) -> str:
         return f"<ModelCache {len(self)} models, {self.used_bytes} of {self.capacity_bytes} bytes>"
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def __iter__(self) -> Iterator[ModelId]:
-        """All models that the cache knows of, failed ones too."""
-        return iter(self._entries)
-
-    # What is there.
-
-    @property
-    def capacity_bytes(self) -> int:
-        """The room that there is, less what the runtime never let go."""
-        return self._room.capacity_bytes
-
-    @property
-    def used_bytes(self) -> int:
-        """What is loading, loaded or unloading."""
-        return self._room.used_bytes
-
-    @property
-    def deficit_bytes(self) -> int:
-        """By how much more is used than there is, since a size turned out bigger than predicted."""
-        return self._room.deficit_bytes
-
-    @property
-    def stranded_bytes(self) -> int:
-        """What the runtime never let go."""
-        return self._room.stranded_bytes
-
-    def state(self, model: ModelId) -> EntryState | None:
-        """Where the model is; None: the cache does not know of it."""
-        entry = self._entries.get(model)
-        return None if entry is None else entry.state
-
-    def failure(self, model: ModelId, now_s: float) -> Failure | None:
-        """Why the last load failed, as long as that is remembered."""
-        return self._failed.recall(model, now_s)
-
-    def loading_since(self, model: ModelId) -> float | None:
-        """When the load of what is here, or on its way here, was asked for; None: there is no such thing."""
-        entry = self._entries.get(model)
-        return None if entry is None or entry.state in (_S.UNLOADING, _S.FAILED) else entry.requested_s
 
     # Use, on the path of every request.
 
@@ -163,7 +123,7 @@ class ModelCache:
         self._commands.clear()
         return commands
 
-    def _note(self, event: CacheEvent, now_s: float) -> None:  # noqa: C901 - one branch for each event
+    def _note(self, event: CacheEvent, now_s: float) -> None:  # noqa: C901, PLR0912 - one branch for each event
         match event:
             case LoadRequested():
                 self._load_requested(event, now_s)
@@ -183,9 +143,13 @@ class ModelCache:
                 self._runtime_reset(now_s)
             case Dropped():
                 self._dropped(event, now_s)
+            case Abandoned():
+                self._abandoned(event, now_s)
             case Tick():
                 self._copies.tick(now_s)
                 self._forget_outdated(now_s)
+                for entry in self._loads.abandoned(now_s):
+                    self._give_up(entry, now_s)
             case _:
                 assert_never(event)
 
@@ -210,7 +174,7 @@ class ModelCache:
             self._queue(asked, now_s)
         elif entry.state in _USABLE or entry.failure is not None:
             self._settle(asked.model, entry.failure)
-        elif entry.state is _S.UNLOADING or entry.unregistered:
+        elif entry.state is _S.UNLOADING or entry.leaves:
             entry.again = asked.joined(entry.again)
         else:
             self._join(entry, asked, now_s)
@@ -218,6 +182,7 @@ class ModelCache:
     def _join(self, entry: CacheEntry, asked: LoadRequested, now_s: float) -> None:
         """One load serves all who ask; it becomes as urgent as the most urgent of them."""
         entry.waiting = entry.waiting or asked.waiting
+        entry.abandoned_s = None
         entry.worth.used_s = max(entry.worth.used_s, min(asked.used_s, now_s))
         if entry.state is _S.QUEUED:
             self._loads.queue(entry)
@@ -239,8 +204,8 @@ class ModelCache:
     def _pulled(self, event: Pulled, now_s: float) -> None:
         entry = self._entry(event)
         self._loads.pulled(entry, event.disk_bytes, now_s)
-        if entry.unregistered:
-            self._discard(entry, now_s)
+        if entry.leaves:
+            self._discard(entry, entry.leaves, now_s)
 
     def _loaded(self, event: Loaded, now_s: float) -> None:
         entry = self._entry(event)
@@ -249,12 +214,12 @@ class ModelCache:
         self._copies.arrive(entry)
         if event.size_bytes is not None:
             self._measured(entry, event.size_bytes, now_s)
-        elif not entry.unregistered:
+        elif not entry.leaves:
             self._commands.append(MeasureSize(model=entry.model))
         if entry.state not in _USABLE:
             return
-        if entry.unregistered:
-            self._copies.unload(entry, Cause.UNREGISTERED, now_s)
+        if entry.leaves:
+            self._copies.unload(entry, entry.leaves, now_s)
             return
         if entry.waiting:
             self._copies.hold(entry, now_s)
@@ -275,7 +240,7 @@ class ModelCache:
             self._sizes.learn(entry.type, entry.disk_bytes, size_bytes=size_bytes)
         self._copies.measured(entry, size_bytes)
         room_bytes = self._room.capacity_bytes
-        if size_bytes > room_bytes and not entry.unregistered:
+        if size_bytes > room_bytes and not entry.leaves:
             error = too_big(entry.model, needs_bytes=size_bytes, room_bytes=room_bytes)
             entry.failure = Failure(error=error, at_s=now_s)
             self._settle(entry.model, entry.failure)
@@ -283,22 +248,26 @@ class ModelCache:
 
     def _load_failed(self, event: LoadFailed, now_s: float) -> None:
         entry = self._entry(event)
-        cause = Cause.PULL_FAILED if entry.state is _S.PULLING else Cause.LOAD_FAILED
-        self._fail(entry, cause, event.failure, now_s)
+        if entry.state is not _S.PULLING:
+            self._fail(entry, Cause.LOAD_FAILED, event.failure, now_s)
+        elif entry.leaves:
+            self._take_away(entry, entry.leaves, now_s)
+        else:
+            self._fail(entry, Cause.PULL_FAILED, event.failure, now_s)
 
     def _fail(self, entry: CacheEntry, cause: Cause, failure: Failure, now_s: float) -> None:
         entry.move(cause, now_s)
         self._loads.take_out(entry)
         if cause is not Cause.PULL_FAILED:
             self._commands.append(DiscardFiles(model=entry.model))
-        if not entry.unregistered:
+        if not entry.leaves:
             self._settle(entry.model, failure)
         self._remember(entry, failure, now_s)
 
     def _remember(self, entry: CacheEntry, failure: Failure, now_s: float) -> None:
         self._failed.add(entry, failure)
-        if entry.unregistered:
-            self._remove(entry, Cause.UNREGISTERED, now_s)
+        if entry.leaves:
+            self._remove(entry, entry.leaves, now_s)
         self._forget_outdated(now_s)
 
     def _forget_outdated(self, now_s: float) -> None:
@@ -334,25 +303,51 @@ class ModelCache:
         entry = self._entries.get(event.model)
         if entry is None:
             return
-        if entry.again is not None or not (entry.unregistered or entry.state in _NOBODY_WAITS):
-            error = ModelNotFound(f"model {entry.model} was unregistered while it was being loaded")
+        cause = Cause.UNREGISTERED if event.unregistered else Cause.UNLOAD_ASKED
+        if entry.again is not None or not (entry.leaves or entry.state in _NOBODY_WAITS):
+            error = gone(entry.model, unregistered=event.unregistered)
             self._settle(entry.model, Failure(error=error, at_s=now_s))
         entry.again = entry.failure = None
-        if entry.state in _USABLE:
-            self._copies.unload(entry, Cause.UNREGISTERED, now_s)
-        elif entry.state in (_S.PULLING, _S.LOADING):
-            entry.unregistered = True
-        elif entry.state is _S.WAITING:
-            self._discard(entry, now_s)
-        elif entry.state is not _S.UNLOADING:  # QUEUED or FAILED
-            self._loads.take_out(entry)
-            self._remove(entry, Cause.UNREGISTERED, now_s)
+        self._leave(entry, cause, now_s)
 
-    def _discard(self, entry: CacheEntry, now_s: float) -> None:
-        """It was unregistered, and its files are there."""
+    def _abandoned(self, event: Abandoned, now_s: float) -> None:
+        entry = self._entries.get(event.model)
+        if entry is None:
+            return
+        entry.abandoned_s = now_s
+        if entry.state is _S.QUEUED or entry.again is not None:
+            self._give_up(entry, now_s)
+
+    def _give_up(self, entry: CacheEntry, now_s: float) -> None:
+        """Nobody hears of it; what was asked for while an earlier copy goes has not begun at all."""
+        error = CacheBusy(f"the load of {entry.model} was given up: nobody waited for it")
+        self._settle(entry.model, Failure(error=error, at_s=now_s))
+        if entry.again is not None:
+            entry.again = None
+        else:
+            self._leave(entry, Cause.ABANDONED, now_s)
+
+    def _leave(self, entry: CacheEntry, cause: Cause, now_s: float) -> None:
+        """It goes: at once, or as soon as what is under way has ended."""
+        if entry.state in _USABLE:
+            self._copies.unload(entry, cause, now_s)
+        elif entry.state in (_S.PULLING, _S.LOADING):
+            if entry.state is _S.PULLING and entry.leaves is None:
+                self._commands.append(StopPull(model=entry.model))
+            entry.leaves = cause
+        elif entry.state is _S.WAITING:
+            self._discard(entry, cause, now_s)
+        elif entry.state is not _S.UNLOADING:  # QUEUED or FAILED
+            self._take_away(entry, cause, now_s)
+
+    def _discard(self, entry: CacheEntry, cause: Cause, now_s: float) -> None:
+        """It goes, and its files are there."""
         self._commands.append(DiscardFiles(model=entry.model))
+        self._take_away(entry, cause, now_s)
+
+    def _take_away(self, entry: CacheEntry, cause: Cause, now_s: float) -> None:
         self._loads.take_out(entry)
-        self._remove(entry, Cause.UNREGISTERED, now_s)
+        self._remove(entry, cause, now_s)
 
     def _remove(self, entry: CacheEntry, cause: Cause, now_s: float) -> None:
         entry.move(cause, now_s)

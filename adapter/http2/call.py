@@ -13,15 +13,10 @@ from adapter.domain.errors import AdapterError, Code
 from adapter.http2.client_side import ClientConnection
 from adapter.http2.flow import Stream
 from adapter.http2.frames import ErrorCode
-from adapter.http2.heads import (
-    RESPONSE_FIELDS,
-    RequestHead,
-    ResponseHead,
-    metadata_fields,
-    timeout_field,
-    trailer_fields,
-)
+from adapter.http2.metadata import metadata_fields, timeout_field
 from adapter.http2.outgoing import Shared
+from adapter.http2.request_head import RequestHead
+from adapter.http2.response_head import RESPONSE_FIELDS, ResponseHead, trailer_fields
 from adapter.http2.retries import Again, Retries
 from adapter.http2.verdicts import Answer, Plan, Router, Target
 from adapter.wire.grpc_messages import ENCODINGS, PREFIX_BYTES, MessageBounds, inflated, prefix

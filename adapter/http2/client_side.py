@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING, Final
 from adapter.http2.connection import Connection
 from adapter.http2.flow import Stream
 from adapter.http2.frames import PREFACE, STREAM_ID_MAX, ErrorCode, Setting, StreamProblem
-from adapter.http2.header_blocks import HeadersTooBig
-from adapter.http2.heads import ResponseHead
+from adapter.http2.header_blocks import BlockReader
 from adapter.http2.outgoing import Outlet, Shared
+from adapter.http2.response_head import ResponseHead
 
 if TYPE_CHECKING:
     from adapter.http2.call import Call
 
 RESPONSES_REMEMBERED_MAX: Final = 1024
-RESPONSE_LIST_BYTES_MAX: Final = 256 * 1024
-"""A runtime's header lists may be longer than a client's; its clients decide what they take."""
 
 
 class ClientConnection(Connection):
@@ -28,6 +26,7 @@ class ClientConnection(Connection):
         self._on_change = on_change
         """Called when a stream has ended, when the peer tells its limit, and when the connection ends."""
         self._next_id = 1
+        self._reader = BlockReader()
         limits = shared.limits
         self.push(PREFACE)
         self._greet(
@@ -62,7 +61,7 @@ class ClientConnection(Connection):
 
     def _headers(self, stream_id: int, block: bytes, *, end: bool) -> None:
         stream = self.streams.get(stream_id)
-        head = self._head(block, stream_id)
+        head = self._head(block)
         if stream is None:
             if self._is_idle(stream_id):
                 raise StreamProblem(stream_id, ErrorCode.PROTOCOL_ERROR, "HEADERS on a stream of nobody")
@@ -72,16 +71,17 @@ class ClientConnection(Connection):
         if end and stream.ended_out and self.streams.get(stream_id) is stream:
             self._remove(stream)
 
-    def _head(self, block: bytes, stream_id: int) -> ResponseHead:
-        reader, known = self.reader, self.shared.responses
+    @property
+    def _blocks(self) -> BlockReader:
+        return self._reader
+
+    def _head(self, block: bytes) -> ResponseHead:
+        reader, known = self._reader, self.shared.responses
         if reader.stateless:
             head = known.get(block)
             if head is not None:
                 return head
-        try:
-            head = ResponseHead(reader.fields(block))
-        except HeadersTooBig as error:
-            raise StreamProblem(stream_id, ErrorCode.PROTOCOL_ERROR, str(error)) from error
+        head = ResponseHead(self.shared.heads.fields.fields(reader.plain(block)))
         if reader.stateless:
             if len(known) >= RESPONSES_REMEMBERED_MAX:
                 known.clear()

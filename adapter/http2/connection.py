@@ -30,7 +30,7 @@ from adapter.http2.frames import (
     settings_frame,
     window_update_frame,
 )
-from adapter.http2.header_blocks import BlockReader, Field
+from adapter.http2.header_blocks import BlockReader
 from adapter.http2.outgoing import Outgoing, Outlet, Shared
 
 KEEPALIVE_PING: Final = b"remesh:k"
@@ -42,14 +42,12 @@ class Connection(Outgoing):
 
     def __init__(self, shared: Shared, outlet: Outlet) -> None:
         super().__init__(shared, outlet)
-        limits = shared.limits
         self.peer_streams_max: int | None = None
         """The peer's MAX_CONCURRENT_STREAMS; None: it has not told."""
         self.last_stream_id = 0
         """The highest that was used."""
         self.goaway_received = False
         self.began_s = self.heard_s = shared.now_s
-        self.reader = BlockReader(shared.fields, list_bytes_max=limits.header_list_bytes_max)
         self._partial = b""
         self._block: list[bytes] | None = None
         self._block_stream, self._block_flags, self._block_bytes = 0, 0, 0
@@ -83,6 +81,11 @@ class Connection(Outgoing):
     @abstractmethod
     def _allow(self, what: str) -> None:
         """The peer does what costs us something; raises `ConnectionProblem` when it was too often."""
+
+    @property
+    @abstractmethod
+    def _blocks(self) -> BlockReader:
+        """Who reads the peer's header blocks."""
 
     # The life of the connection.
 
@@ -299,7 +302,7 @@ class Connection(Outgoing):
             if payload:
                 raise ConnectionProblem(ErrorCode.FRAME_SIZE_ERROR, "an acknowledgement holds nothing")
             self._settings_acknowledged = True
-            self.reader.settings_acknowledged()
+            self._blocks.settings_acknowledged()
             return
         if len(payload) % 6:
             raise ConnectionProblem(ErrorCode.FRAME_SIZE_ERROR, "SETTINGS has 6 bytes for each")
@@ -381,9 +384,6 @@ class Connection(Outgoing):
             return
         self.reset(stream, problem.code)
         self._peer_reset(stream, problem.code)
-
-    def _read_block(self, block: bytes) -> list[Field]:
-        return self.reader.fields(block)
 
 
 _HANDLERS = {

@@ -9,6 +9,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from adapter.wire.grpc_messages import Chunk
+
 if TYPE_CHECKING:
     from adapter.http2.call import Call
 
@@ -143,7 +145,7 @@ class Stream:
         """How much the peer may still send."""
         self.consumed = 0
         """Taken by the receiver, and not yet given back to the sender."""
-        self.unsent: deque[bytes] | None = None
+        self.unsent: deque[Chunk] | None = None
         """What waits for a window, or for the socket."""
         self.unsent_bytes = 0
         self.end_waits = False

@@ -20,9 +20,6 @@ EMPTY_TABLE: Final = b"\x20"
 
 FIELDS_REMEMBERED_MAX: Final = 8192
 FIELD_REMEMBERED_BYTES_MAX: Final = 512
-FIELD_OVERHEAD_BYTES: Final = 32
-"""What a field counts beside its name and value (RFC 9113, section 10.5.1)."""
-
 INTEGER_BYTES_MAX: Final = 5
 
 _STATIC = tuple(hpack.table.HeaderTable.STATIC_TABLE)
@@ -37,10 +34,6 @@ class Field(NamedTuple):
     value: bytes
     raw: bytes
     """As it may stand in any block that we send."""
-
-
-class HeadersTooBig(Exception):
-    """The fields count more bytes than the header list may have."""
 
 
 def encode_field(name: bytes, value: bytes) -> bytes:
@@ -58,33 +51,28 @@ class FieldMemory:
     def __init__(self) -> None:
         self._fields: dict[bytes, Field] = {}
 
+    def field(self, raw: bytes) -> Field:
+        """What one field of a block without a dynamic table means. Raises `ConnectionProblem`."""
+        field = self._fields.get(raw)
+        if field is None:
+            field = _decoded(raw)
+            if len(raw) <= FIELD_REMEMBERED_BYTES_MAX:
+                if len(self._fields) >= FIELDS_REMEMBERED_MAX:
+                    self._fields.clear()
+                self._fields[raw] = field
+        return field
+
     def fields(self, block: bytes) -> list[Field]:
         """The fields of a block that uses no dynamic table. Raises `ConnectionProblem`."""
-        known, found = self._fields, []
-        for raw in split(block):
-            field = known.get(raw)
-            if field is None:
-                field = self._read(raw)
-            found.append(field)
-        return found
-
-    def _read(self, raw: bytes) -> Field:
-        field = _decoded(raw)
-        if len(raw) <= FIELD_REMEMBERED_BYTES_MAX:
-            if len(self._fields) >= FIELDS_REMEMBERED_MAX:
-                self._fields.clear()
-            self._fields[raw] = field
-        return field
+        return [self.field(raw) for raw, _ in split(block)]
 
 
 class BlockReader:
     """Reads the blocks of one connection, with its dynamic table as long as it may have one."""
 
-    def __init__(self, memory: FieldMemory, *, list_bytes_max: int) -> None:
+    def __init__(self) -> None:
         self.stateless = False
         """The peer's table is empty and stays so: a block's bytes alone say what it means."""
-        self._memory = memory
-        self._list_bytes_max = list_bytes_max
         self._settings_applied = False
         self._decoder = hpack.Decoder(max_header_list_size=_STATEFUL_LIST_BYTES_MAX)
 
@@ -92,48 +80,35 @@ class BlockReader:
         """The peer has applied our table size of 0 (RFC 7541, section 4.2)."""
         self._settings_applied = True
 
-    def fields(self, block: bytes) -> list[Field]:
-        """The fields of the connection's next block. Raises `ConnectionProblem`, `HeadersTooBig`."""
-        if not self.stateless and not self._turns_stateless(block):
-            fields = self._decoded(block)
-        else:
-            fields = self._memory.fields(block)
-        if 2 * (len(block) + FIELD_OVERHEAD_BYTES * len(fields)) > self._list_bytes_max:
-            self._weigh(fields)  # Huffman's code and the static table at most double it
-        return fields
+    def plain(self, block: bytes) -> bytes:
+        """The connection's next block as one that uses no dynamic table. Raises `ConnectionProblem`.
 
-    def _weigh(self, fields: list[Field]) -> None:
-        size = sum(len(field.name) + len(field.value) + FIELD_OVERHEAD_BYTES for field in fields)
-        if size > self._list_bytes_max:
-            raise HeadersTooBig(f"the header list counts {size} bytes; {self._list_bytes_max} are allowed")
-
-    def _turns_stateless(self, block: bytes) -> bool:
-        if not self._settings_applied:
-            return False
-        if not block.startswith(EMPTY_TABLE) and self._decoder.header_table.dynamic_entries:
-            raise _broken("the dynamic table was to be emptied")
-        self.stateless = True
-        return True
-
-    def _decoded(self, block: bytes) -> list[Field]:
+        Every block must come by here as long as the reader is not `stateless`.
+        """
+        if self.stateless:
+            return block
+        if self._settings_applied:
+            if not block.startswith(EMPTY_TABLE) and self._decoder.header_table.dynamic_entries:
+                raise _broken("the dynamic table was to be emptied")
+            self.stateless = True
+            return block
         try:
             pairs = self._decoder.decode(block, raw=True)
         except HPACKError as error:
             raise _broken(str(error)) from error
-        fields = []
-        for pair in pairs:
-            name, value = bytes(pair[0]), bytes(pair[1])
-            fields.append(Field(name, value, encode_field(name, value)))
-        return fields
+        return encode_fields((bytes(pair[0]), bytes(pair[1])) for pair in pairs)
 
 
 _STATEFUL_LIST_BYTES_MAX = 256 * 1024
 """A longer list ends the connection while there is a table: it may not be skipped."""
 
 
-def split(block: bytes) -> list[bytes]:
-    """Cut a block into its fields; table size updates to 0 are left out. Raises `ConnectionProblem`."""
-    fields: list[bytes] = []
+def split(block: bytes) -> list[tuple[bytes, int]]:
+    """Cut a block into its fields, each with where its value begins; an indexed one has that in its name.
+
+    Table size updates to 0 are left out. Raises `ConnectionProblem`.
+    """
+    fields: list[tuple[bytes, int]] = []
     position, end = 0, len(block)
     try:
         while position < end:
@@ -156,11 +131,14 @@ def split(block: bytes) -> list[bytes]:
                     position += length + 1
                     if length == _LENGTH_BITS:
                         position = _after_long(block, position - length)
+                value_at = position - start
                 length = block[position] & _LENGTH_BITS
                 position += length + 1
                 if length == _LENGTH_BITS:
                     position = _after_long(block, position - length)
-            fields.append(block[start:position])
+            else:
+                value_at = 1
+            fields.append((block[start:position], value_at))
     except IndexError:
         raise _broken("a block is cut off") from None
     if position != end:
@@ -210,6 +188,14 @@ def _static(index: int) -> tuple[bytes, bytes]:
     if not 0 < index <= len(_STATIC):
         raise _broken(f"there is no entry {index} in a table that is empty")
     return _STATIC[index - 1]
+
+
+def value_of(raw: bytes, value_at: int) -> bytes:
+    """The value of a literal field. Raises `ConnectionProblem`."""
+    length = raw[value_at]
+    if length < _LENGTH_BITS:
+        return raw[value_at + 1 :]
+    return _string(raw, value_at)[0]
 
 
 def _string(raw: bytes, position: int) -> tuple[bytes, int]:

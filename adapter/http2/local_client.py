@@ -6,20 +6,12 @@ from adapter.domain.errors import Code
 from adapter.http2.flow import Stream
 from adapter.http2.frames import WINDOW_MAX, ErrorCode
 from adapter.http2.header_blocks import Field
-from adapter.http2.heads import RequestHead, ResponseHead, encode_request, metadata_of, read_request
+from adapter.http2.metadata import metadata_of
 from adapter.http2.outgoing import Shared
+from adapter.http2.response_head import ResponseHead
 from adapter.http2.verdicts import Answer
 from adapter.wire.grpc_messages import PREFIX_BYTES, inflated
 from adapter.wire.headers import Pair
-
-
-def local_head(shared: Shared, rpc: str, metadata: Sequence[Pair], timeout_s: float | None) -> RequestHead:
-    """The head of a call from inside; `shared` remembers those that came before."""
-    block = encode_request(rpc, metadata, timeout_s)
-    head = shared.requests.get(block)
-    if head is None:
-        head = read_request(shared.fields.fields(block), 0)
-    return head
 
 
 class LocalClient:
@@ -33,14 +25,14 @@ class LocalClient:
         self._done = False
 
     def send_headers(self, _stream: Stream, block: bytes, *, end: bool) -> None:
-        fields = self._shared.fields.fields(block)
+        fields = self._shared.heads.fields.fields(block)
         if end:
             self._finish(fields)
         else:
             self._initial = fields
 
     def send_trailers(self, _stream: Stream, block: bytes) -> None:
-        self._finish(self._shared.fields.fields(block))
+        self._finish(self._shared.heads.fields.fields(block))
 
     def send_data(self, _stream: Stream, chunk: bytes, *, end: bool) -> int:
         del end

@@ -24,11 +24,16 @@ from adapter.http2.frames import (
     rst_stream_frame,
     window_update_frame,
 )
-from adapter.http2.header_blocks import EMPTY_TABLE, FieldMemory
-from adapter.http2.heads import RequestHead, ResponseHead
+from adapter.http2.header_blocks import EMPTY_TABLE
+from adapter.http2.request_head import HeadMemory
+from adapter.http2.response_head import ResponseHead
+from adapter.wire.grpc_messages import Chunk
 
 if TYPE_CHECKING:
     from adapter.http2.call import Call
+
+LARGE_BYTES: Final = 8192
+"""To copy a part of this size once more costs more than to have the system gather it."""
 
 RESETS_REMEMBERED_MAX: Final = 1000
 """Streams that we ended, of which frames may still be on their way."""
@@ -37,7 +42,11 @@ RESETS_REMEMBERED_MAX: Final = 1000
 class Outlet(Protocol):
     """Where a connection's bytes go: what the shell offers."""
 
-    def write(self, data: bytes) -> None: ...
+    @property
+    def write(self) -> Callable[[bytes], object]: ...
+
+    @property
+    def writelines(self) -> Callable[[list[Chunk]], object]: ...
 
     def close(self) -> None:
         """Close once what was written has gone out."""
@@ -52,12 +61,11 @@ class Shared:
         self.counts = Counts()
         self.now_s = 0.0
         """The time of what is being handled; the shell sets it."""
-        self.fields = FieldMemory()
-        self.requests: dict[bytes, RequestHead] = {}
+        self.heads = HeadMemory()
         self.responses: dict[bytes, ResponseHead] = {}
         self.dirty: list[Outgoing] = []
         """Those that have something to send, or are to be closed."""
-        self.resolve: Callable[["Call"], None] = _nobody
+        self.resolve: Callable[[Call], None] = _nobody
         """Has the router find out where a call goes; the shell sets it."""
 
     def flush(self) -> None:
@@ -65,11 +73,17 @@ class Shared:
         dirty = self.dirty
         while dirty:
             connection = dirty.pop()
-            if connection.out:
-                data = b"".join(connection.out)
-                connection.out.clear()
-                self.counts.bytes_out += len(data)
-                connection.outlet.write(data)
+            out = connection.out
+            if out:
+                if connection.has_large:
+                    connection.has_large = False
+                    self.counts.bytes_out += sum(map(len, out))
+                    connection.outlet.writelines(out)
+                else:
+                    data = b"".join(out)
+                    self.counts.bytes_out += len(data)
+                    connection.outlet.write(data)
+                connection.out = []
             if connection.finished:
                 connection.outlet.close()
 
@@ -89,7 +103,9 @@ class Outgoing(ABC):
     def __init__(self, shared: Shared, outlet: Outlet) -> None:
         self.shared = shared
         self.outlet = outlet
-        self.out: list[bytes] = []
+        self.out: list[Chunk] = []
+        self.has_large = False
+        """There are parts in `out` that are better not copied once more."""
         self.finished = False
         """Nothing is sent or understood any more."""
         self.streams: dict[int, Stream] = {}
@@ -119,7 +135,7 @@ class Outgoing(ABC):
 
     # Sending.
 
-    def push(self, *parts: bytes) -> None:
+    def push(self, *parts: Chunk) -> None:
         """Send these bytes with what else there is to send."""
         if not self.out:
             self.shared.dirty.append(self)
@@ -148,7 +164,7 @@ class Outgoing(ABC):
         else:
             self.send_headers(stream, block, end=True)
 
-    def send_data(self, stream: Stream, chunk: bytes, *, end: bool) -> int:
+    def send_data(self, stream: Stream, chunk: Chunk, *, end: bool) -> int:
         """Send data as far as the windows are open; gives how much went, the rest waits its turn."""
         size = len(chunk)
         if (
@@ -166,17 +182,20 @@ class Outgoing(ABC):
             self.shared.dirty.append(self)
         out.append(frame_header(size, 0, 1 if end else 0, stream.id))
         out.append(chunk)
+        if size >= LARGE_BYTES:
+            self.has_large = True
         if end:
             self._end_out(stream)
         return size
 
-    def _queue(self, stream: Stream, chunk: bytes, *, end: bool) -> int:
+    def _queue(self, stream: Stream, chunk: Chunk, *, end: bool) -> int:
         if stream.unsent is None:
             stream.unsent = deque()
         if not stream.unsent:
             stream.stalled_since_s = self.shared.now_s
         if chunk:
-            stream.unsent.append(chunk)
+            # A view of a large one can be cut without being copied again and again.
+            stream.unsent.append(chunk if len(chunk) <= self.frame_bytes_out else memoryview(chunk))
             stream.unsent_bytes += len(chunk)
             self.shared.counts.buffered_bytes += len(chunk)
         stream.end_waits = end
@@ -217,6 +236,7 @@ class Outgoing(ABC):
         last = not unsent
         stream.stalled_since_s = None if last else self.shared.now_s
         end = last and stream.end_waits
+        self.has_large = self.has_large or size >= LARGE_BYTES
         self.push(frame_header(size, Kind.DATA, Flag.END_STREAM if end else 0, stream.id), chunk)
         if end:
             self._end_out(stream)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from adapter.http2.flow import Stream
 from adapter.http2.header_blocks import encode_fields
-from adapter.http2.heads import RequestHead
+from adapter.http2.request_head import RequestHead
 
 if TYPE_CHECKING:
     from adapter.http2.server_side import ServerConnection

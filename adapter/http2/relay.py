@@ -6,9 +6,9 @@ from typing import Final
 from adapter.domain.errors import AdapterError, Code
 from adapter.http2.call import Call, ClientSide
 from adapter.http2.flow import Limits
-from adapter.http2.heads import RequestHead
-from adapter.http2.local_client import LocalClient, local_head, local_stream
+from adapter.http2.local_client import LocalClient, local_stream
 from adapter.http2.outgoing import Outlet, Shared
+from adapter.http2.request_head import HeadReader, RequestHead, encode_request
 from adapter.http2.server_side import ServerConnection
 from adapter.http2.upstream import Upstream
 from adapter.http2.verdicts import ANYONE, Answer, Caller, Plan, Router
@@ -25,6 +25,8 @@ class Relay:
     def __init__(self, router: Router, limits: Limits | None = None) -> None:
         self.shared = Shared(limits or Limits())
         self.router = router
+        self._reader = HeadReader(self.shared.heads, list_bytes_max=_LOCAL_LIST_BYTES_MAX)
+        self._reader.blocks.stateless = True
         self.clients: set[ServerConnection] = set()
         self.upstreams: list[Upstream] = []
 
@@ -59,7 +61,7 @@ class Relay:
 
         An `inner` one is part of another call.
         """
-        head = local_head(self.shared, rpc, metadata, timeout_s)
+        head = self._reader.read(encode_request(rpc, metadata, timeout_s), 0)
         client = LocalClient(self.shared, answered)
         call = self._planned(client, head, ANYONE)
         call.inner = inner
@@ -106,3 +108,5 @@ class Relay:
 
 
 _NO_PLAN = Plan()
+_LOCAL_LIST_BYTES_MAX = 1024 * 1024
+"""Who calls from inside has limits of its own."""

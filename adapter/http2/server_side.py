@@ -16,17 +16,11 @@ from adapter.http2.frames import (
     goaway_frame,
     ping_frame,
 )
-from adapter.http2.header_blocks import HeadersTooBig
-from adapter.http2.heads import (
-    HEADS_REMEMBERED_MAX,
-    RESPONSE_FIELDS,
-    RequestHead,
-    check_trailers,
-    read_request,
-    trailer_fields,
-)
+from adapter.http2.header_blocks import BlockReader
 from adapter.http2.outgoing import Outlet
 from adapter.http2.page import Page
+from adapter.http2.request_head import HeadersTooBig, HeadReader, check_trailers
+from adapter.http2.response_head import RESPONSE_FIELDS, trailer_fields
 from adapter.http2.verdicts import ANYONE, Caller
 
 if TYPE_CHECKING:
@@ -46,6 +40,9 @@ class ServerConnection(Connection):
         super().__init__(relay.shared, outlet)
         self.caller = caller
         self.relay = relay
+        self._reader = HeadReader(
+            relay.shared.heads, list_bytes_max=relay.shared.limits.header_list_bytes_max
+        )
         self._greeted = False
         self._preface = b""
         self._draining = False
@@ -117,7 +114,7 @@ class ServerConnection(Connection):
 
     def _begin_stream(self, stream_id: int, block: bytes, *, end: bool) -> None:
         try:
-            head = self._head(block, stream_id)
+            head = self._reader.read(block, stream_id)
         except HeadersTooBig as error:
             self._hit("header_list_bytes_max")
             self._turn_away(stream_id, Code.RESOURCE_EXHAUSTED, str(error), end=end)
@@ -143,22 +140,13 @@ class ServerConnection(Connection):
         if end and self.streams.get(stream_id) is stream:
             stream.call.request_data(b"", end=True)
 
-    def _head(self, block: bytes, stream_id: int) -> RequestHead:
-        reader, known = self.reader, self.shared.requests
-        if reader.stateless:
-            head = known.get(block)
-            if head is not None:
-                return head
-        head = read_request(reader.fields(block), stream_id)
-        if reader.stateless:
-            if len(known) >= HEADS_REMEMBERED_MAX:
-                known.clear()
-            known[block] = head
-        return head
+    @property
+    def _blocks(self) -> BlockReader:
+        return self._reader.blocks
 
     def _trailers(self, stream: Stream, block: bytes, *, end: bool) -> None:
         """In gRPC clients have no trailers; those that come end the request and are not passed on."""
-        fields = self.reader.fields(block)
+        fields = self.shared.heads.fields.fields(self._blocks.plain(block))
         if stream.ended_in:
             raise StreamProblem(stream.id, ErrorCode.STREAM_CLOSED, "HEADERS after the end")
         if not end:
@@ -170,7 +158,7 @@ class ServerConnection(Connection):
             self._remove(stream)
 
     def _block_too_late(self, stream_id: int, block: bytes) -> None:
-        self.reader.fields(block)  # the table must know it
+        self._blocks.plain(block)  # the table must know it
         if stream_id not in self._our_resets:
             raise ConnectionProblem(
                 ErrorCode.STREAM_CLOSED, f"HEADERS on stream {stream_id}, which has ended"

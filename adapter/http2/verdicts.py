@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from adapter.domain.errors import Code
-from adapter.http2.heads import RequestHead
+from adapter.http2.request_head import RequestHead
 from adapter.wire.headers import Pair
 
 if TYPE_CHECKING:

@@ -138,7 +138,7 @@ async def _serve_metrics(settings: InstanceSettings, metrics: Metrics, stack: As
     tls = None
     if options.scheme == "https":
         # Only then, since what it needs takes 13 MiB.
-        from adapter.servers.self_signed import self_signed  # noqa: PLC0415
+        from adapter.servers.self_signed import self_signed
 
         tls = self_signed("remesh")
     await stack.enter_async_context(

@@ -101,8 +101,8 @@ class Loader:
     async def load(self, model: ModelId, info: ModelInfo, *, used_s: float) -> LoadTimings:
         """Wait until the model is loaded, sharing a load that is under way.
 
-        A caller who is cancelled leaves; a load that all have left is given up, if the runtime was not told yet.
-        Raises the error of the load, of the failed load that is still remembered, or `CacheBusy`.
+        A caller who is cancelled leaves; a load that all have left is given up, unless the runtime was told
+        already. Raises the error of the load, of the failed load that is still remembered, or `CacheBusy`.
         """
         flight = self._flight(model, info)
         landing = flight.join()
@@ -211,9 +211,10 @@ class Loader:
         try:
             async with asyncio.timeout(0.0 if loading.given_up else None) as loading.pulling:
                 loading.provisioned = await self._provisioner.provide(model, loading.info)
-        except Exception:  # noqa: BLE001 - whatever goes wrong with one model must end only its load
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong with one model must end only its load
             if loading.given_up:
-                error = await self._given_up(model)
+                await self._end_pull(model)
+                return
             del self._loading[model]
             self._fail(model, error)
             return
@@ -222,10 +223,13 @@ class Loader:
         log.info("model pulled", extra={"model": model, "disk_bytes": disk_bytes})
         self.tell(Pulled(model=model, disk_bytes=disk_bytes))
 
-    async def _given_up(self, model: ModelId) -> CacheBusy:
-        """A pull was ended in the middle: whatever there is of it goes."""
+    async def _end_pull(self, model: ModelId) -> None:
+        """It was ended in the middle: whatever there is of it goes."""
         await self._discard(model)
-        return CacheBusy(f"the pull of {model} was given up: nobody waited for it")
+        del self._loading[model]
+        log.info("pull given up", extra={"model": model})
+        error = CacheBusy(f"the pull of {model} was given up: nobody waited for it")
+        self.tell(LoadFailed(model=model, failure=Failure(error=error, at_s=self._clock.now_s())))
 
     async def _load(self, model: ModelId, size_hint_bytes: int) -> None:
         loading = self._loading.pop(model)

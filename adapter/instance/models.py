@@ -19,7 +19,6 @@ from adapter.instance.flights import LoadTimings
 from adapter.instance.loader import Loader
 from adapter.instance.runtime_watch import RuntimeWatch
 from adapter.registry.model_records import ModelRecords
-from adapter.servers import inference, management
 from adapter.wire.headers import ModelRef
 
 log = logging.getLogger(__name__)
@@ -31,9 +30,6 @@ AGE_WHEN_REGISTERED_MS: Final = 6 * HOUR_MS
 
 LAST_USED_NOTED_MS: Final = HOUR_MS
 """A use is written to the registry only if it is so much later than the one that is there."""
-
-OWN_SERVICES: Final = frozenset({"", management.SERVICE, inference.SERVICE})
-"""What is offered whatever the runtime says of itself."""
 
 LOADED_STATES: Final = frozenset({EntryState.SIZING, EntryState.ACTIVE})
 LOADING_STATES: Final = frozenset(
@@ -104,13 +100,6 @@ class Models:
         if not self._loader.unload(model):
             raise Refused(f"model {model} is being loaded for calls that wait for it; unload it after them")
         log.info("model is unloaded on demand", extra={"model": model})
-
-    def is_serving(self, service: str) -> bool | None:
-        """Whether the service of this full name can be used now; "" for all of them; None: unknown."""
-        named = {method.rpartition("/")[0] for method in self._watch.status.methods}
-        if service in OWN_SERVICES or service in named:
-            return self._watch.is_there
-        return None
 
     async def names(self, *, after: str, limit: int) -> Sequence[tuple[ModelId, ModelStatus]]:
         """At most `limit` registered models that come after `after`, by name, each with its status."""

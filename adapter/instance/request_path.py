@@ -23,7 +23,8 @@ from adapter.domain.errors import (
 from adapter.domain.ids import ModelId
 from adapter.domain.runtime import RuntimeStatus
 from adapter.http2.call import Call
-from adapter.http2.heads import RequestHead, metadata_fields
+from adapter.http2.metadata import metadata_fields
+from adapter.http2.request_head import RequestHead
 from adapter.http2.upstream import Upstream
 from adapter.http2.verdicts import Answer, Caller, Plan, Target
 from adapter.instance.doors import Doors

@@ -1,7 +1,8 @@
-"""What we answer ourselves of the V2 protocol, without a runtime: readiness, ourselves, the list of models.
+"""What we answer ourselves of the V2 protocol, without a runtime: readiness, ourselves, the models.
 
-Loading and unloading by the repository calls is refused: it would go behind the back of the cache, which
-loads a model when it is asked for. Everything else of the service is the runtime's (`passthrough`).
+The repository calls mean the mesh: the index lists what is registered, a load has a registered model loaded
+now, and an unload gives its copy up and keeps the registration, so that the next request loads it again.
+Everything else of the service is the runtime's.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import Protocol
 import grpc
 from google.protobuf.message import Message
 
-from adapter.domain.errors import InvalidRequest, MethodNotPermitted, Refused
+from adapter.domain.errors import InvalidRequest, Refused
 from adapter.domain.ids import ModelId
 from adapter.domain.status import ModelStatus
 from adapter.servers.grpc_server import Answering, Context, method_handler
@@ -19,6 +20,9 @@ from adapter.wire.headers import ModelRef, RefKind, model_ref
 
 SERVICE = "inference.GRPCInferenceService"
 SERVER_NAME = "remesh"
+
+EXTENSIONS = ("binary_tensor_data", "model_repository")
+"""What we do beyond the protocol's core, in Triton's words; the first over REST."""
 
 INDEX_PAGE = 1000
 INDEX_MODELS_MAX = 50_000
@@ -40,6 +44,17 @@ class OwnAnswers(Protocol):
         """At most `limit` registered models that come after this name, in the order of their names."""
         ...
 
+    async def repository_load(self, ref: ModelRef) -> None:
+        """Wait until the model is loaded. Raises `ModelNotFound`, or the error of the load."""
+        ...
+
+    async def repository_unload(self, ref: ModelRef) -> None:
+        """Give the copy of the model up; a request will load it again. One not loaded is fine.
+
+        Raises `ModelNotFound`, or `Refused` while callers wait for it to be loaded.
+        """
+        ...
+
 
 def inference_handlers(answers: OwnAnswers, *, version: str) -> tuple[grpc.GenericRpcHandler, ...]:
     """The handlers of the methods that are ours; `version` is what ServerMetadata tells."""
@@ -50,8 +65,8 @@ def inference_handlers(answers: OwnAnswers, *, version: str) -> tuple[grpc.Gener
         "ServerMetadata": method_handler(service.server_metadata, v2.ServerMetadataRequest),
         "ModelReady": method_handler(service.model_ready, v2.ModelReadyRequest),
         "RepositoryIndex": method_handler(service.index, v2.RepositoryIndexRequest),
-        "RepositoryModelLoad": method_handler(service.refuse_load, v2.RepositoryModelLoadRequest),
-        "RepositoryModelUnload": method_handler(service.refuse_unload, v2.RepositoryModelUnloadRequest),
+        "RepositoryModelLoad": method_handler(service.load, v2.RepositoryModelLoadRequest),
+        "RepositoryModelUnload": method_handler(service.unload, v2.RepositoryModelUnloadRequest),
     }
     return (grpc.method_handlers_generic_handler(SERVICE, methods),)
 
@@ -71,7 +86,7 @@ class _Service:
             return v2.ServerReadyResponse(ready=await self._answers.server_ready())
 
     async def server_metadata(self, _request: Message, _context: Context) -> v2.ServerMetadataResponse:
-        return v2.ServerMetadataResponse(name=SERVER_NAME, version=self._version)
+        return v2.ServerMetadataResponse(name=SERVER_NAME, version=self._version, extensions=EXTENSIONS)
 
     async def model_ready(self, request: v2.ModelReadyRequest, context: Context) -> v2.ModelReadyResponse:
         async with Answering(context, "ModelReady"):
@@ -94,18 +109,32 @@ class _Service:
                 response.models.extend(_index_entries(page, ready_only=request.ready))
             return response
 
-    async def refuse_load(self, _request: Message, context: Context) -> Message:
+    async def load(
+        self, request: v2.RepositoryModelLoadRequest, context: Context
+    ) -> v2.RepositoryModelLoadResponse:
         async with Answering(context, "RepositoryModelLoad"):
-            raise MethodNotPermitted(
-                "models are registered with mmesh.ModelMesh/registerModel, and loaded when they are asked "
-                "for, or with mmesh.ModelMesh/ensureLoaded"
-            )
+            ref = _named(request)
+            await self._answers.repository_load(ref)
+            return v2.RepositoryModelLoadResponse(model_name=ref.name, isLoaded=True)
 
-    async def refuse_unload(self, _request: Message, context: Context) -> Message:
+    async def unload(
+        self, request: v2.RepositoryModelUnloadRequest, context: Context
+    ) -> v2.RepositoryModelUnloadResponse:
         async with Answering(context, "RepositoryModelUnload"):
-            raise MethodNotPermitted(
-                "models are unloaded when the room is needed; mmesh.ModelMesh/unregisterModel forgets one"
-            )
+            ref = _named(request)
+            await self._answers.repository_unload(ref)
+            return v2.RepositoryModelUnloadResponse(model_name=ref.name, isUnloaded=True)
+
+
+def _named(request: v2.RepositoryModelLoadRequest | v2.RepositoryModelUnloadRequest) -> ModelRef:
+    """Triton's clients name the model in field 2, KServe's in field 1 (reference: KServe 4.2).
+
+    Both understand the answer: Triton's has no fields, and its clients skip KServe's.
+    """
+    name = request.model_name or request.repository_name
+    if not name:
+        raise InvalidRequest("must name a model")
+    return ModelRef(RefKind.EITHER, name)
 
 
 _STATES = {

@@ -23,7 +23,7 @@ from adapter.aio.clock import Clock, LoopClock
 from adapter.domain.errors import Code, InvalidRequest, MethodNotPermitted
 from adapter.servers import model_runtime
 from adapter.servers.grpc_server import STATUS, Answering, Context
-from adapter.servers.retries import Again, Retries
+from adapter.http2.retries import Again, Retries
 from adapter.servers.runtime_channel import Ending, metadata_pairs
 from adapter.servers.streams import Requests, next_message, send_stream
 from adapter.wire.dataplane import V2_SERVICE

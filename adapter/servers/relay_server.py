@@ -11,7 +11,7 @@ calls that begin in this process (`calls.UnaryCalls`).
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from adapter.http2.upstream import Upstream
 from adapter.http2.verdicts import Answer, Caller, Router
 from adapter.servers.grpc_server import CannotListen
 from adapter.servers.tls import peer_names
+from adapter.wire.grpc_messages import Chunk
 from adapter.wire.headers import Pair
 
 log = logging.getLogger(__name__)
@@ -218,13 +219,15 @@ class _Socket(asyncio.Protocol):
         self._server = server
         self._shared = server.relay.shared
         self._time = asyncio.get_running_loop().time
-        self.write = self._no_longer
+        self.write: Callable[[bytes], object]
+        self.writelines: Callable[[list[Chunk]], object]
+        self.write = self.writelines = self._no_longer
         self._closing = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
-        self.write = self.transport.write
+        self.write, self.writelines = self.transport.write, self.transport.writelines
         self._server.now()
         self._join()
         self._shared.flush()
@@ -253,7 +256,7 @@ class _Socket(asyncio.Protocol):
         self._shared.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.write = self._no_longer
+        self.write = self.writelines = self._no_longer
         self._closing = True
         self._server.now()
         self.connection.lost(str(exc) if exc else "it was closed")
@@ -267,7 +270,7 @@ class _Socket(asyncio.Protocol):
             asyncio.get_running_loop().call_later(LINGER_S_MAX, self.transport.abort)
 
     @staticmethod
-    def _no_longer(data: bytes) -> None:
+    def _no_longer(data: object) -> None:
         """The socket is closed; what was still to be said is lost."""
 
 

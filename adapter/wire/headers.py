@@ -1,12 +1,13 @@
-"""Which model a call names in its metadata, and which metadata go on to the runtime.
+"""Which models a call names in its metadata, what else it says of itself there, and what the runtime is told.
 
-Rules and texts are ModelMesh's (reference: ModelMesh core 2.2, 2.6), except that a custom header whose name
-is the beginning of a reserved one is not lost, and that a repeated id is refused: one call names one model.
+Rules and texts are ModelMesh's (reference: ModelMesh core 2.2 to 2.4, 2.6), except that a custom header whose
+name is the beginning of a reserved one is not lost.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from adapter.domain.errors import InvalidRequest
 
@@ -14,6 +15,12 @@ Pair = tuple[str, str | bytes]
 """One entry of gRPC metadata: the key in lower case; bytes where it ends in `-bin`."""
 
 LEGACY_MODEL_KEY = "tas-model-id"
+BALANCED_KEY = "mm-balanced"
+REQUIRED_KEY = "mm-required"
+HOPS_KEY = "mm-hops"
+
+HOP_MARK: Final[Pair] = (HOPS_KEY, "1")
+"""On a call that one instance forwards to another. Who gets it serves the call itself, or refuses it."""
 
 
 class RefKind(Enum):
@@ -33,18 +40,44 @@ class ModelRef:
     name: str
 
 
-def model_ref(metadata: Iterable[Pair]) -> ModelRef | None:
-    """The model or alias that the metadata name, if any.
+def model_refs(metadata: Iterable[Pair]) -> tuple[ModelRef, ...]:
+    """All models or aliases that the metadata name, in their order: each is sent the same call.
 
-    Raises `InvalidRequest` for both kinds at once, an empty name, a name twice, or one that is not UTF-8.
+    Raises `InvalidRequest` for both kinds at once, an empty name, or one that is not UTF-8.
     """
     named = [pair for pair in metadata if pair[0] in _ID_KEYS]
     if not named:
-        return None
-    found = [ref for kind in (RefKind.MODEL, RefKind.VMODEL) if (ref := _ref(kind, named)) is not None]
-    if len(found) > 1:
+        return ()
+    models, vmodels = _refs(RefKind.MODEL, named), _refs(RefKind.VMODEL, named)
+    if models and vmodels:
         raise InvalidRequest("must include only one of model id and vmodel id")
-    return found[0] if found else _ref_at(RefKind.MODEL, LEGACY_MODEL_KEY, named)
+    return models or vmodels or _refs_at(RefKind.MODEL, LEGACY_MODEL_KEY, named)
+
+
+def model_ref(metadata: Iterable[Pair]) -> ModelRef | None:
+    """The one model or alias that the metadata name, if any.
+
+    Raises `InvalidRequest` as `model_refs` does, and for several: not every call can go to more than one.
+    """
+    refs = model_refs(metadata)
+    if len(refs) > 1:
+        raise InvalidRequest(f"this call names one {refs[0].kind.value}, and its headers name {len(refs)}")
+    return refs[0] if refs else None
+
+
+def all_required(metadata: Iterable[Pair]) -> bool:
+    """Whether a call for several models fails when one of them is not there; else it is left out."""
+    return any(key == REQUIRED_KEY and str(value).lower() == "all" for key, value in metadata)
+
+
+def is_balanced(metadata: Iterable[Pair]) -> bool:
+    """Whether the caller spreads its calls over the instances itself."""
+    return (BALANCED_KEY, "true") in metadata
+
+
+def has_hopped(metadata: Iterable[Pair]) -> bool:
+    """Whether another instance forwarded the call: it is not forwarded again."""
+    return any(key == HOPS_KEY for key, _ in metadata)
 
 
 def outbound(metadata: Iterable[Pair], model: str | None) -> list[Pair]:
@@ -70,21 +103,17 @@ def _is_printable(name: str) -> bool:
     return name.isascii() and name.isprintable()
 
 
-def _ref(kind: RefKind, named: list[Pair]) -> ModelRef | None:
+def _refs(kind: RefKind, named: list[Pair]) -> tuple[ModelRef, ...]:
     """The ASCII key wins over the binary one of the same kind."""
     key = f"mm-{kind.value}-id"
-    return _ref_at(kind, key, named) or _ref_at(kind, f"{key}-bin", named)
+    return _refs_at(kind, key, named) or _refs_at(kind, f"{key}-bin", named)
 
 
-def _ref_at(kind: RefKind, key: str, named: list[Pair]) -> ModelRef | None:
-    values = list(_values(key, named))
-    if not values:
-        return None
-    if len(values) > 1:
-        raise InvalidRequest(f"{key} is there {len(values)} times; one call names one {kind.value}")
-    if not values[0]:
+def _refs_at(kind: RefKind, key: str, named: list[Pair]) -> tuple[ModelRef, ...]:
+    names = tuple(_values(key, named))
+    if not all(names):
         raise InvalidRequest(f"provided {kind.value}-id header must be non-empty")
-    return ModelRef(kind, values[0])
+    return tuple(ModelRef(kind, name) for name in names)
 
 
 def _values(key: str, named: list[Pair]) -> Iterator[str]:

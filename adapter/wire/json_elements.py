@@ -22,6 +22,9 @@ RANK_MAX = 64
 BASE64_NAMES = frozenset({"base64", "b64", "BASE64", "B64"})
 """Values of `content_type` for strings that hold base64 (reference: runtime adapter 9.4)."""
 
+TEXT_NAMES = frozenset({"str", "utf8", "utf-8", "UTF8", "UTF-8"})
+"""Values of `content_type` for strings that are the text itself."""
+
 
 def nested_shape(data: object) -> tuple[int, ...]:
     """The shape that the nesting of `data` shows, by its first elements; `flatten` checks the others."""
@@ -38,7 +41,8 @@ def flatten(data: list[object], shape: Sequence[int]) -> list[object]:
     """The elements of lists that are flat, or nested exactly to the shape."""
     level = data
     for depth, length in enumerate(shape[1:], start=1):
-        if _kinds(level) != {list}:
+        # The first element tells of most data that they are flat, without a look at all the others.
+        if not level or type(level[0]) is not list or _kinds(level) != {list}:
             break
         rows = cast("list[list[object]]", level)
         if set(map(len, rows)) - {length}:

@@ -4,9 +4,12 @@ Whatever is wrong is a `BadTensorJson` whose text begins with the field, as in `
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import math
+from collections.abc import Mapping
+from types import TracebackType
 from typing import cast
+
+import orjson
 
 from adapter.stubs.inference.open_inference_pb2 import InferParameter
 
@@ -24,32 +27,54 @@ class BadTensorJson(ValueError):
         self.field = field
 
 
-@contextmanager
-def at_field(field: str) -> Iterator[None]:
-    """Say where the value is that something is wrong with."""
-    try:
-        yield
-    except BadTensorJson as error:
-        inner = f"{field}.{error.field}" if error.field else field
-        raise BadTensorJson(error.problem, field=inner) from error
-    except ValueError as error:
-        raise BadTensorJson(str(error), field=field) from error
+class at_field:  # noqa: N801 - it reads as a word: `with at_field("shape"): ...`
+    """While inside, what is wrong is wrong with this field: `with at_field("inputs[0]"): ...`."""
+
+    __slots__ = ("_field",)
+
+    def __init__(self, field: str) -> None:
+        self._field = field
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, BadTensorJson):
+            inner = f"{self._field}.{error.field}" if error.field else self._field
+            raise BadTensorJson(error.problem, field=inner) from error
+        if isinstance(error, ValueError):
+            raise BadTensorJson(str(error), field=self._field) from error
 
 
 def parse_object(document: bytes) -> JsonObject:
-    """The object that a body holds. NaN and the infinities are accepted."""
+    """The object that a body holds. NaN and the infinities are accepted; of a key twice, the last counts."""
     try:
-        parsed = json.loads(document)
-    except (ValueError, RecursionError) as error:
-        raise BadTensorJson(f"the body is no JSON: {error}") from error
+        parsed = orjson.loads(document)
+    except orjson.JSONDecodeError:
+        parsed = _parse_leniently(document)
     if not isinstance(parsed, dict):
         raise BadTensorJson(f"the body must be a JSON object, not {kind_name(parsed)}")
     return parsed
 
 
+def _parse_leniently(document: bytes) -> object:
+    """What strict JSON has no word for (NaN, half of a surrogate pair, other encodings), or the complaint."""
+    try:
+        return json.loads(document)
+    except (ValueError, RecursionError) as error:
+        raise BadTensorJson(f"the body is no JSON: {error}") from error
+
+
 def encode_json(value: object) -> bytes:
-    """JSON without a blank, in ASCII."""
-    return json.dumps(value, separators=(",", ":")).encode("ascii")
+    """JSON without a blank, in UTF-8. A NaN must come as `json_number`; bare, it would become null."""
+    return orjson.dumps(value)
+
+
+def json_number(value: float) -> object:
+    """A number for `encode_json`; NaN and the infinities are written as Python and Triton write them."""
+    return value if math.isfinite(value) else orjson.Fragment(json.dumps(value))
 
 
 def kind_name(value: object) -> str:
@@ -112,6 +137,8 @@ def object_field(fields: JsonObject, key: str) -> JsonObject:
 
 def infer_parameters(values: JsonObject) -> dict[str, InferParameter]:
     """JSON parameters as messages; lists and objects have no form there, and are left out."""
+    if not values:
+        return {}
     return {
         name: _infer_parameter(name, value)
         for name, value in values.items()
@@ -142,7 +169,10 @@ def json_parameters(parameters: Mapping[str, InferParameter]) -> JsonObject:
     found: JsonObject = {}
     for name in sorted(parameters):
         choice = parameters[name].WhichOneof("parameter_choice")
-        found[name] = getattr(parameters[name], choice) if choice else None
+        if choice == "double_param":
+            found[name] = json_number(parameters[name].double_param)
+        else:
+            found[name] = getattr(parameters[name], choice) if choice else None
     return found
 
 

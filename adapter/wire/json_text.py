@@ -1,4 +1,4 @@
-"""Elements to JSON text.
+"""Elements to JSON text, in UTF-8.
 
 Numbers of 16 and 32 bits are written with few digits, as they were meant: `0.1`, where a 32-bit 0.1 taken
 for a 64-bit number would be `0.10000000149011612`. NaN and the infinities are written `NaN`, `Infinity` and
@@ -10,25 +10,43 @@ import json
 import math
 from array import array
 from collections.abc import Sequence
-from itertools import accumulate
-from operator import mul
+from itertools import accumulate, chain, compress, count
+from operator import mul, ne
 from typing import cast
 
-from adapter.wire.json_fields import encode_json
+import orjson
+
+from adapter.wire.json_fields import encode_json, json_number
 from adapter.wire.v2_tensors import BadTensor, Datatype, Element, pack, unpack
 
+PIECE_ELEMENTS = 4096
+"""So many numbers are formatted at once; else a large tensor would hold up every other thread."""
 
-def text_of(datatype: Datatype, values: Sequence[Element]) -> tuple[bytes, bool]:
+
+def text_of(
+    datatype: Datatype, values: Sequence[Element], *, always_base64: bool = False
+) -> tuple[bytes, bool]:
     """A flat JSON list, and whether its strings are base64: all of them, once one of them is not UTF-8."""
     if datatype.is_bytes:
-        elements = cast("Sequence[bytes]", values)
+        return _strings(cast("Sequence[bytes]", values), always_base64=always_base64)
+    if isinstance(values, array):
+        values = values.tolist()  # boxed once, not in each of the passes below
+    if datatype.is_float:
+        numbers = cast("Sequence[float]", values)
+        if datatype.name in _SIGNIFICANT_DIGITS:
+            return f"[{','.join(_short_texts(datatype, numbers))}]".encode("ascii"), False
+        if not math.isfinite(sum(numbers)):
+            return encode_json(list(map(json_number, numbers))), False
+    return encode_json(list(values)), False
+
+
+def _strings(elements: Sequence[bytes], *, always_base64: bool) -> tuple[bytes, bool]:
+    if not always_base64:
         try:
             return encode_json([element.decode() for element in elements]), False
         except UnicodeDecodeError:
-            return encode_json([base64.b64encode(element).decode("ascii") for element in elements]), True
-    if datatype.name in _SIGNIFICANT_DIGITS:
-        return f"[{','.join(_short_texts(datatype, cast('Sequence[float]', values)))}]".encode("ascii"), False
-    return encode_json(list(values)), False
+            pass  # then as base64
+    return encode_json([base64.b64encode(element).decode("ascii") for element in elements]), True
 
 
 def element_texts(datatype: Datatype, values: Sequence[Element]) -> list[str]:
@@ -72,34 +90,45 @@ def _short_texts(datatype: Datatype, values: Sequence[float]) -> list[str]:
     """Each number with few digits, but enough to read the same value of its datatype back.
 
     `0.1`, where a 32-bit 0.1 taken for a 64-bit number would be `0.10000000149011612`. Formatted in bulk:
-    one pass for nearly all, and another for those that need a digit more.
+    one pass for all, and another for those that need a digit more.
     """
-    if not all(map(math.isfinite, values)):
-        return [_special(value) or _short_texts(datatype, [value])[0] for value in values]
-    texts: list[str] = []
-    missing: Sequence[int] = range(len(values))
-    for digits in _SIGNIFICANT_DIGITS[datatype.name]:
-        wanted = [values[at] for at in missing]
-        tried = (f"%.{digits}g " * len(wanted) % tuple(wanted)).split()
-        if not texts:
-            texts = tried
-        else:
-            for at, text in zip(missing, tried, strict=True):
-                texts[at] = text
-        missing = _misread(datatype, wanted, tried, missing)
-        if not missing:
+    if len(values) > PIECE_ELEMENTS:
+        pieces = [values[at : at + PIECE_ELEMENTS] for at in range(0, len(values), PIECE_ELEMENTS)]
+        return list(chain.from_iterable(_short_texts(datatype, piece) for piece in pieces))
+    if not math.isfinite(sum(values)):
+        return [_special(value) or _finite_texts(datatype, [value])[0] for value in values]
+    return _finite_texts(datatype, values)
+
+
+def _finite_texts(datatype: Datatype, values: Sequence[float]) -> list[str]:
+    fewest, *others = _SIGNIFICANT_DIGITS[datatype.name]
+    texts, misread = _tried(datatype, values, fewest)
+    places = misread
+    for digits in others:
+        if not places:
             break
+        more, misread = _tried(datatype, [values[place] for place in places], digits)
+        for place, text in zip(places, more, strict=True):
+            texts[place] = text
+        places = [places[at] for at in misread]
     return texts
 
 
-def _misread(datatype: Datatype, wanted: list[float], tried: list[str], places: Sequence[int]) -> list[int]:
-    """At which places the text reads as another value of the datatype than was wanted."""
+def _tried(datatype: Datatype, values: Sequence[float], digits: int) -> tuple[list[str], list[int]]:
+    """The texts with so many digits, and at which places they read as another value of the datatype."""
+    joined = (f"%.{digits}g," * len(values) % tuple(values))[:-1]
+    read = orjson.loads(f"[{joined}]")
+    back: Sequence[Element]
     try:
-        read = list(map(float, tried))
-        back = array("f", read) if datatype.name == "FP32" else unpack(datatype, pack(datatype, read))
+        if datatype.name == "FP32":
+            back = array("f", read).tolist()
+        else:
+            back = unpack(datatype, pack(datatype, read))
     except BadTensor:  # the largest values round up, out of what the datatype can hold
-        return list(places)
-    return [place for place, value, again in zip(places, wanted, back, strict=True) if value != again]
+        misread = list(range(len(values)))
+    else:
+        misread = list(compress(count(), map(ne, back, values)))
+    return joined.split(",") if joined else [], misread
 
 
 def _special(value: float) -> str | None:

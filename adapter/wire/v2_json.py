@@ -7,13 +7,16 @@ documents leave it open (reference: KServe 4.1, 4.3; runtime adapter 9.4, 9.5):
 - `data` must have as many elements as the shape has; nested `data` must be nested to the shape.
 - A whole number in parameters becomes int64, or uint64 above that; another number becomes a double.
 - In an answer `data` is flat. `id`, `model_version` and parameters are left out when they are empty;
-  `shape` never is. BYTES are strings when all of them are UTF-8, else base64, and `content_type` says so.
+  `shape` never is. BYTES are strings when all of them are UTF-8, else base64, and `content_type` says so;
+  a door that answers as ModelMesh's REST proxy did passes on what `text_choice` says.
 
-Only the standard library and the messages: the in-house runtime uses this module too.
+Only orjson, the standard library and the messages: the in-house runtime uses this module too.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+import orjson
 
 from adapter.stubs.inference.open_inference_pb2 import (
     InferParameter,
@@ -21,7 +24,7 @@ from adapter.stubs.inference.open_inference_pb2 import (
     ModelInferResponse,
     ModelMetadataResponse,
 )
-from adapter.wire.json_elements import BASE64_NAMES, elements_from
+from adapter.wire.json_elements import BASE64_NAMES, TEXT_NAMES, elements_from
 from adapter.wire.json_fields import (
     BadTensorJson,
     JsonObject,
@@ -43,10 +46,12 @@ from adapter.wire.v2_tensors import check_raw_size, datatype_named
 __all__ = [
     "BadTensorJson",
     "BinaryChoice",
+    "TextChoice",
     "binary_choice",
     "infer_request",
     "infer_response",
     "metadata_json",
+    "text_choice",
     "v1_request",
     "v1_response",
 ]
@@ -118,7 +123,7 @@ class _Binary:
 
 def _input_tensor(fields: JsonObject, binary: _Binary) -> InputTensor:
     name, shape = text_field(fields, "name", required=True), shape_field(fields)
-    parameters = dict(object_field(fields, "parameters"))
+    parameters = {**object_field(fields, "parameters")}
     with at_field("datatype"):
         datatype = datatype_named(text_field(fields, "datatype"))
     if ("binary_data_size" in parameters) == ("data" in fields):
@@ -152,8 +157,13 @@ class BinaryChoice:
         return self.outputs.get(name, self.default)
 
 
+NO_BINARY = BinaryChoice()
+
+
 def binary_choice(request: ModelInferRequest) -> BinaryChoice:
     """What is asked for: `binary_data_output` of the request, and `binary_data` of an output, which wins."""
+    if not request.parameters and not request.outputs:
+        return NO_BINARY
     return BinaryChoice(
         default=_is_true(request.parameters, "binary_data_output"),
         outputs={
@@ -168,45 +178,99 @@ def _is_true(parameters: Mapping[str, InferParameter], name: str) -> bool:
     return name in parameters and parameters[name].bool_param
 
 
-def infer_response(response: ModelInferResponse, *, binary: BinaryChoice) -> tuple[bytes, int | None]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextChoice:
+    """For which outputs BYTES are strings where they are UTF-8; for the others always base64."""
+
+    default: bool = True
+    outputs: Mapping[str, bool] = field(default_factory=dict)
+
+    def for_output(self, name: str) -> bool:
+        return self.outputs.get(name, self.default)
+
+
+TEXT_IF_POSSIBLE = TextChoice()
+ALL_BASE64 = TextChoice(default=False)
+
+
+def text_choice(request: ModelInferRequest) -> TextChoice:
+    """What a door answers that took ModelMesh's place (reference: runtime adapter 9.5).
+
+    BYTES are base64, unless the client shows that it knows another way: it names `binary_data` or
+    `binary_data_output`, whatever their values, or asks for a `content_type` of `str`, for the whole request
+    or for an output.
+    """
+    if not request.parameters and not request.outputs:
+        return ALL_BASE64
+    knows_binary = "binary_data_output" in request.parameters or any(
+        "binary_data" in output.parameters for output in request.outputs
+    )
+    asked = _asks_for_text(request.parameters)
+    by_output = {output.name: _asks_for_text(output.parameters) for output in request.outputs}
+    return TextChoice(
+        default=knows_binary if asked is None else asked,
+        outputs={name: wanted for name, wanted in by_output.items() if wanted is not None},
+    )
+
+
+def _asks_for_text(parameters: Mapping[str, InferParameter]) -> bool | None:
+    """Whether strings are asked for, or base64; None: nothing that we know is asked for."""
+    name = parameters["content_type"].string_param if "content_type" in parameters else ""
+    return True if name in TEXT_NAMES else False if name in BASE64_NAMES else None
+
+
+def infer_response(
+    response: ModelInferResponse, *, binary: BinaryChoice, text: TextChoice = TEXT_IF_POSSIBLE
+) -> tuple[bytes, int | None]:
     """The body of an answer, and the length of its JSON if binary data follow it, else None.
 
     Raises `BadTensorJson` if the runtime's tensors do not go with their shapes.
     """
-    head: JsonObject = {"model_name": response.model_name}
+    fields: JsonObject = {"model_name": response.model_name}
     if response.model_version:
-        head["model_version"] = response.model_version
+        fields["model_version"] = response.model_version
     if response.id:
-        head["id"] = response.id
+        fields["id"] = response.id
     if response.parameters:
-        head["parameters"] = json_parameters(response.parameters)
+        fields["parameters"] = json_parameters(response.parameters)
     raws: list[bytes] = []
-    outputs: list[bytes] = []
+    outputs = fields["outputs"] = list[JsonObject]()
     for place, tensor in enumerate(response.outputs):
         with at_field(f"outputs[{place}]"):
-            outputs.append(_output(response, place, raws if binary.for_output(tensor.name) else None))
-    document = encode_json(head)[:-1] + b',"outputs":[' + b",".join(outputs) + b"]}"
+            if binary.for_output(tensor.name):
+                outputs.append(_binary_output(response, place, raws))
+            else:
+                outputs.append(_json_output(response, place, text))
+    document = encode_json(fields)
     return (document + b"".join(raws), len(document)) if raws else (document, None)
 
 
-def _output(response: ModelInferResponse, place: int, raws: list[bytes] | None) -> bytes:
-    """One output as JSON; with `raws`, its data go there."""
+def _binary_output(response: ModelInferResponse, place: int, raws: list[bytes]) -> JsonObject:
+    """One output whose data go to `raws`."""
+    tensor = response.outputs[place]
+    raws.append(output_raw(response, place, datatype_named(tensor.datatype)))
+    head = _output_head(tensor)
+    head["parameters"] = {**json_parameters(tensor.parameters), "binary_data_size": len(raws[-1])}
+    return head
+
+
+def _json_output(response: ModelInferResponse, place: int, text: TextChoice) -> JsonObject:
+    """One output with its data as JSON."""
     tensor = response.outputs[place]
     datatype = datatype_named(tensor.datatype)
-    parameters = json_parameters(tensor.parameters)
-    data = b""
-    if raws is not None:
-        raws.append(output_raw(response, place, datatype))
-        parameters["binary_data_size"] = len(raws[-1])
-    else:
-        text, is_base64 = text_of(datatype, output_values(response, place, datatype))
-        data = b',"data":' + text
-        if is_base64:
-            parameters["content_type"] = "base64"
-    head: JsonObject = {"name": tensor.name, "datatype": datatype.name, "shape": list(tensor.shape)}
-    if parameters:
-        head["parameters"] = parameters
-    return encode_json(head)[:-1] + data + b"}"
+    values = output_values(response, place, datatype)
+    data, is_base64 = text_of(datatype, values, always_base64=not text.for_output(tensor.name))
+    head = _output_head(tensor)
+    if is_base64:
+        head["parameters"] = {**json_parameters(tensor.parameters), "content_type": "base64"}
+    elif tensor.parameters:
+        head["parameters"] = json_parameters(tensor.parameters)
+    head["data"] = orjson.Fragment(data)
+    return head
+
+
+def _output_head(tensor: ModelInferResponse.InferOutputTensor) -> JsonObject:
+    return {"name": tensor.name, "datatype": tensor.datatype, "shape": list(tensor.shape)}
 
 
 def metadata_json(response: ModelMetadataResponse) -> bytes:

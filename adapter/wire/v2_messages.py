@@ -53,15 +53,18 @@ def add_inputs(request: ModelInferRequest, tensors: Sequence[InputTensor]) -> No
 def output_values(response: ModelInferResponse, place: int, datatype: Datatype) -> Sequence[Element]:
     """The elements of an output; raises `BadTensor` if they do not go with its shape."""
     tensor = response.outputs[place]
+    shape = list(tensor.shape)
     if response.raw_output_contents:
         raw = _raw_output(response, place)
-        check_raw_size(datatype, tensor.shape, len(raw))
+        check_raw_size(datatype, shape, len(raw))
         values = unpack(datatype, raw)
+        if not datatype.is_bytes:
+            return values  # the size was all that could be wrong
     else:
         values = values_of(datatype, tensor.contents)
-    count = element_count(tensor.shape)
+    count = element_count(shape)
     if len(values) != count:
-        raise BadTensor(f"{len(values)} elements, and shape {list(tensor.shape)} has {count}")
+        raise BadTensor(f"{len(values)} elements, and shape {shape} has {count}")
     return values
 
 
@@ -75,7 +78,7 @@ def output_raw(response: ModelInferResponse, place: int, datatype: Datatype) -> 
 
 
 def _raw_output(response: ModelInferResponse, place: int) -> bytes:
-    count = len(response.raw_output_contents)
-    if count != len(response.outputs):
-        raise BadTensor(f"{len(response.outputs)} outputs and {count} raw contents")
-    return response.raw_output_contents[place]
+    raws = response.raw_output_contents
+    if len(raws) != len(response.outputs):
+        raise BadTensor(f"{len(response.outputs)} outputs and {len(raws)} raw contents")
+    return raws[place]

@@ -38,18 +38,19 @@ class Datatype:
     """The field of `InferTensorContents` that takes the elements; None: they travel raw only."""
     typecode: str = ""
     """As `array.array` names the element; empty where an array has no such type."""
-
-    @property
-    def is_float(self) -> bool:
-        return self.name in ("FP64", "FP32", "FP16", "BF16")
-
-    @property
-    def is_bytes(self) -> bool:
-        return self.size_bytes is None
+    is_float: bool = False
+    is_bytes: bool = False
 
 
 def _datatype(name: str, size_bytes: int | None, contents: str | None, typecode: str = "") -> Datatype:
-    return Datatype(name=name, size_bytes=size_bytes, contents=contents, typecode=typecode)
+    return Datatype(
+        name=name,
+        size_bytes=size_bytes,
+        contents=contents,
+        typecode=typecode,
+        is_float=name in ("FP64", "FP32", "FP16", "BF16"),
+        is_bytes=size_bytes is None,
+    )
 
 
 BYTES = _datatype("BYTES", None, "bytes_contents")

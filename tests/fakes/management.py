@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from adapter.domain.errors import ModelExists, ModelNotFound
+from adapter.domain.errors import ModelCorrupt, ModelExists, ModelNotFound
 from adapter.domain.ids import InstanceId, ModelId
 from adapter.domain.records import ModelInfo
 from adapter.domain.runtime import LoadedModel, RuntimeState, RuntimeStatus
@@ -61,6 +61,16 @@ class FakeManagement:
         if model not in self.infos:
             raise ModelNotFound(f"model {model} is not registered")
         return model in self.loaded
+
+    async def repository_load(self, ref: ModelRef) -> None:
+        await self.ready(ref)
+        if ref.name in self.failed:
+            raise ModelCorrupt(self.failed[ModelId(ref.name)])
+        self.loaded[ModelId(ref.name)] = 0
+
+    async def repository_unload(self, ref: ModelRef) -> None:
+        await self.ready(ref)
+        self.loaded.pop(ModelId(ref.name), None)
 
     async def names(self, *, after: str, limit: int) -> Sequence[tuple[ModelId, ModelStatus]]:
         names = sorted(name for name in self.infos if name > after)[:limit]

@@ -16,7 +16,7 @@ class FakeProvisioner:
         self.on_disk: dict[ModelId, int] = {}
         """In bytes."""
         self.pulls: Counter[ModelId] = Counter()
-        self.pull_s = 0.0
+        self.pull_s = self.discard_s = 0.0
         self.sizes: dict[ModelId, int] = {}
         self.refuses_to_discard = False
         self.failures: dict[ModelId, AdapterError] = {}
@@ -32,4 +32,5 @@ class FakeProvisioner:
     async def discard(self, model: ModelId) -> None:
         if self.refuses_to_discard:
             raise Broken("the disk refuses")
+        await asyncio.sleep(self.discard_s)
         self.on_disk.pop(model, None)

@@ -9,7 +9,7 @@ import pytest
 from adapter.domain.errors import (
     ModelNotFound,
 )
-from adapter.servers.retries import COPY_LOST_MAX
+from adapter.http2.retries import COPY_LOST_MAX
 from tests.fakes.call_path import FakeCallPath
 from tests.fakes.doors import ECHO, INFER, MESSAGE_BYTES_MAX, WAIT_S_MAX, Door, a_door
 from tests.fakes.generic_runtime import Failure

@@ -1,6 +1,7 @@
 """Our own V2 answers between real sockets."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import grpc
 import pytest
@@ -34,7 +35,7 @@ async def test_the_server_tells_of_itself(mesh: FakeManagement, channel: grpc.ai
     assert (await stub.ServerLive(v2.ServerLiveRequest())).live
     assert (await stub.ServerReady(v2.ServerReadyRequest())).ready
     assert await stub.ServerMetadata(v2.ServerMetadataRequest()) == v2.ServerMetadataResponse(
-        name="remesh", version="1.2"
+        name="remesh", version="1.2", extensions=["binary_tensor_data", "model_repository"]
     )
     mesh.error = RuntimeUnavailable("not yet")
     assert not (await stub.ServerReady(v2.ServerReadyRequest())).ready
@@ -90,10 +91,47 @@ async def test_a_list_that_fits_no_answer_is_refused(
         await GRPCInferenceServiceStub(channel).RepositoryIndex(v2.RepositoryIndexRequest())
 
 
-@pytest.mark.parametrize("method", ["RepositoryModelLoad", "RepositoryModelUnload"])
-async def test_nobody_loads_behind_the_caches_back(channel: grpc.aio.Channel, method: str) -> None:
-    with pytest.raises(grpc.aio.AioRpcError, match=r"mmesh\.ModelMesh/") as caught:
-        await getattr(GRPCInferenceServiceStub(channel), method)(
-            v2.RepositoryModelLoadRequest(model_name="iris")
+@pytest.mark.parametrize(
+    "named", [{"model_name": "iris"}, {"repository_name": "iris"}], ids=["as Triton", "as KServe"]
+)
+async def test_a_registered_model_is_loaded_and_unloaded(
+    mesh: FakeManagement, channel: grpc.aio.Channel, named: dict[str, Any]
+) -> None:
+    mesh.infos[IRIS] = ModelInfo(type="rt:python")
+    stub = GRPCInferenceServiceStub(channel)
+    loaded = await stub.RepositoryModelLoad(v2.RepositoryModelLoadRequest(**named))
+    assert loaded == v2.RepositoryModelLoadResponse(model_name="iris", isLoaded=True)
+    assert IRIS in mesh.loaded
+    unloaded = await stub.RepositoryModelUnload(v2.RepositoryModelUnloadRequest(**named))
+    assert unloaded == v2.RepositoryModelUnloadResponse(model_name="iris", isUnloaded=True)
+    assert IRIS in mesh.infos
+    assert IRIS not in mesh.loaded
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("", "INVALID_ARGUMENT"), ("nobody", "NOT_FOUND"), ("iris", "DATA_LOSS")],
+    ids=["no name", "not registered", "the load fails"],
+)
+async def test_a_load_that_fails_tells_why(
+    mesh: FakeManagement, channel: grpc.aio.Channel, name: str, code: str
+) -> None:
+    mesh.infos[IRIS], mesh.failed[IRIS] = ModelInfo(type="rt:python"), "unreadable"
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await GRPCInferenceServiceStub(channel).RepositoryModelLoad(
+            v2.RepositoryModelLoadRequest(model_name=name)
         )
-    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert caught.value.code().name == code
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("", "INVALID_ARGUMENT"), ("nobody", "NOT_FOUND")],
+    ids=["no name", "not registered"],
+)
+async def test_an_unload_of_nothing_is_an_error(channel: grpc.aio.Channel, name: str, code: str) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await GRPCInferenceServiceStub(channel).RepositoryModelUnload(
+            v2.RepositoryModelUnloadRequest(model_name=name)
+        )
+    assert caught.value.code().name == code

@@ -125,9 +125,25 @@ def go_missing(what_for: str) -> str | None:
 def go_install(workshop: Workshop, package: str, *, name: str, env: Mapping[str, str] | None = None) -> None:
     """`go install` a package at its version into the cache's `bin`."""
     workshop.run("go", "install", package, env={"GOBIN": str(workshop.staging), **(env or {})})
-    place = workshop.cache / "bin" / name
+    _into_bin(workshop, workshop.staging / name)
+
+
+def go_build(workshop: Workshop, requires: Sequence[str], package: str, *, name: str) -> None:
+    """Build a package within a module of our own, for those that `go install` refuses or would not pin."""
+    requirements = "".join(f"\t{module}\n" for module in requires)
+    (workshop.staging / "go.mod").write_text(f"module remesh/tools\n\ngo 1.24\n\nrequire (\n{requirements})\n")
+    tools = f'//go:build tools\n\npackage tools\n\nimport _ "{package}"\n'
+    (workshop.staging / "tools.go").write_text(tools)
+    workshop.run("go", "-C", workshop.staging, "mod", "tidy")
+    built = workshop.staging / name
+    workshop.run("go", "-C", workshop.staging, "build", "-o", built, package, env={"CGO_ENABLED": "0"})
+    _into_bin(workshop, built)
+
+
+def _into_bin(workshop: Workshop, built: Path) -> None:
+    place = workshop.cache / "bin" / built.name
     place.parent.mkdir(parents=True, exist_ok=True)
-    (workshop.staging / name).replace(place)
+    built.replace(place)
 
 
 def version_of(*parts: str | Path | Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from adapter.cache.bounds import CacheBounds
 from adapter.cache.entry import EntryState
 from adapter.cache.failures import Failure
 from adapter.cache.messages import (
+    Abandoned,
     CacheCommand,
     CacheEvent,
     CopyLost,
@@ -27,6 +28,7 @@ from adapter.cache.messages import (
     StartLoad,
     StartPull,
     StartUnload,
+    StopPull,
     Tick,
     Unloaded,
 )
@@ -34,7 +36,7 @@ from adapter.cache.model_cache import ModelCache
 from adapter.domain.errors import AdapterError, ModelCorrupt, RuntimeUnavailable, StorageUnreachable
 from adapter.domain.ids import ModelId
 
-CAPACITY, SLOTS, DRAIN_S = 1000, 2, 10.0
+CAPACITY, SLOTS, DRAIN_S, ABANDONED_S = 1000, 2, 10.0, 3.0
 MODELS = st.sampled_from([ModelId(name) for name in "abcdefg"])
 SIZES = st.one_of(st.integers(1, 400), st.integers(1, 1300), st.just(CAPACITY + 1))
 ERRORS = st.sampled_from([ModelCorrupt("broken"), StorageUnreachable("away"), RuntimeUnavailable("restarts")])
@@ -45,6 +47,10 @@ class CacheMachine(RuleBasedStateMachine):
         super().__init__()
         self.now_s = 100.0
         self.waiting: set[ModelId] = set()
+        """Asked for, and not yet told how it ended."""
+        self.abandoned: dict[ModelId, float] = {}
+        """Of those, since when nobody listens any more."""
+        self.stopping: set[ModelId] = set()
         self.pulling: set[ModelId] = set()
         self.loading: dict[ModelId, int] = {}
         self.measuring: list[ModelId] = []
@@ -66,6 +72,7 @@ class CacheMachine(RuleBasedStateMachine):
             waiting_for_room_s_max=20,
             first_use_s_max=5,
             drain_s_max=DRAIN_S,
+            abandoned_s_max=ABANDONED_S,
         )
         self.cache = ModelCache(
             capacity_bytes=CAPACITY,
@@ -92,6 +99,10 @@ class CacheMachine(RuleBasedStateMachine):
                 self.begins(model)
                 self.pulling.add(model)
                 assert len(self.pulling) + len(self.loading) <= SLOTS
+            case StopPull():
+                assert model in self.pulling
+                assert model not in self.stopping, "stopped twice"
+                self.stopping.add(model)
             case StartLoad(size_hint_bytes=hint):
                 self.begins(model)
                 assert model in self.files
@@ -110,6 +121,7 @@ class CacheMachine(RuleBasedStateMachine):
                 self.files.discard(model)
             case Settled():
                 self.waiting.discard(model)
+                self.abandoned.pop(model, None)
 
     def begins(self, model: ModelId) -> None:
         busy = (self.pulling, self.loading, self.unloading)
@@ -125,7 +137,15 @@ class CacheMachine(RuleBasedStateMachine):
     @rule(model=MODELS, waiting=st.booleans(), ago_s=st.floats(0, 500))
     def request(self, model: ModelId, waiting: bool, ago_s: float) -> None:
         self.waiting.add(model)
+        self.abandoned.pop(model, None)
         self.tell(LoadRequested(model=model, type="t", waiting=waiting, used_s=self.now_s - ago_s))
+
+    @precondition(lambda self: self.waiting)
+    @rule(data=st.data())
+    def all_who_wait_leave(self, data: st.DataObject) -> None:
+        model = data.draw(st.sampled_from(sorted(self.waiting)))
+        self.abandoned[model] = self.now_s
+        self.tell(Abandoned(model=model))
 
     @rule(model=MODELS)
     def acquire(self, model: ModelId) -> None:
@@ -146,16 +166,19 @@ class CacheMachine(RuleBasedStateMachine):
         self.pinned_copies[model] = min(self.pinned_copies[model], self.pins[model])
         self.carry_out(self.cache.release(model, self.now_s))
 
-    @rule(model=MODELS)
-    def drop(self, model: ModelId) -> None:
+    @rule(model=MODELS, unregistered=st.booleans())
+    def drop(self, model: ModelId, unregistered: bool) -> None:
         self.gone_since.setdefault(model, self.now_s)
-        self.tell(Dropped(model=model))
+        self.tell(Dropped(model=model, unregistered=unregistered))
         assert model not in self.waiting
+        assert self.cache.failure(model, self.now_s) is None
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 7.0, 40.0]))
     def time_passes(self, seconds: float) -> None:
         self.now_s += seconds
         self.tell(Tick())
+        overdue = [m for m, since_s in self.abandoned.items() if self.now_s - since_s >= ABANDONED_S]
+        assert all(self.cache.state(model) is EntryState.LOADING for model in overdue), "loaded for nobody"
 
     # What becomes of the loader's deeds.
 
@@ -163,7 +186,7 @@ class CacheMachine(RuleBasedStateMachine):
     @rule(data=st.data(), disk=st.none() | SIZES)
     def pull_ends(self, data: st.DataObject, disk: int | None) -> None:
         model = data.draw(st.sampled_from(sorted(self.pulling)))
-        self.pulling.remove(model)
+        self.pull_has_ended(model)
         self.files.add(model)
         self.tell(Pulled(model=model, disk_bytes=disk))
 
@@ -171,8 +194,12 @@ class CacheMachine(RuleBasedStateMachine):
     @rule(data=st.data(), error=ERRORS)
     def pull_fails(self, data: st.DataObject, error: AdapterError) -> None:
         model = data.draw(st.sampled_from(sorted(self.pulling)))
-        self.pulling.remove(model)
+        self.pull_has_ended(model)
         self.tell(LoadFailed(model=model, failure=Failure(error=error, at_s=self.now_s)))
+
+    def pull_has_ended(self, model: ModelId) -> None:
+        self.pulling.remove(model)
+        self.stopping.discard(model)
 
     @precondition(lambda self: self.loading)
     @rule(data=st.data(), size=st.none() | SIZES)
@@ -264,7 +291,7 @@ class CacheMachine(RuleBasedStateMachine):
         for model in list(+self.pins):
             self.release_one(model)
         for model in list(self.pulling):
-            self.pulling.remove(model)
+            self.pull_has_ended(model)
             self.files.add(model)
             self.tell(Pulled(model=model, disk_bytes=80))
         for model in list(self.loading):

@@ -44,6 +44,24 @@ async def test_who_has_left_is_left_alone() -> None:
     assert hasty.cancelled()
 
 
+async def test_a_flight_is_wanted_while_somebody_waits_or_it_is_background_work() -> None:
+    flight = a_flight()
+    assert not flight.is_wanted
+    landing = flight.join()
+    assert (flight.passengers, flight.is_wanted) == (1, True)
+    flight.leave(landing)
+    assert (flight.passengers, flight.is_wanted) == (0, False)
+    flight.background = True
+    assert flight.is_wanted
+
+
+async def test_who_has_left_takes_no_seat(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flights, "WAITING_MAX", 1)
+    flight = a_flight()
+    for _ in range(3):
+        flight.leave(flight.join())
+
+
 async def test_only_so_many_wait_for_one_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flights, "WAITING_MAX", 2)
     flight = a_flight()

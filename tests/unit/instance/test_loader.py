@@ -87,6 +87,101 @@ async def test_a_caller_that_leaves_does_not_end_the_load_of_the_others() -> Non
         assert await patient
 
 
+async def test_a_pull_that_nobody_waits_for_any_more_is_given_up() -> None:
+    async with a_bench() as bench:
+        bench.disk.pull_s = 60.0
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await asyncio.gather(*(bench.load(IRIS) for _ in range(3)))
+        assert bench.cache.state(IRIS) is EntryState.PULLING
+        await asyncio.sleep(4.0)
+        assert bench.cache.state(IRIS) is None
+        bench.disk.pull_s = 1.0
+        await bench.load(IRIS)
+        assert bench.disk.pulls[IRIS] == 2
+    assert list(bench.disk.on_disk) == [IRIS]
+
+
+@pytest.mark.parametrize("step", ["queued", "pulling", "discarding"])
+async def test_who_comes_back_gets_the_model_whatever_became_of_the_load(step: str) -> None:
+    async with a_bench() as bench:
+        bench.disk.pull_s = 10.0
+        bench.disk.discard_s = 5.0
+        if step == "queued":
+            bench.loader.start_load(MNIST, INFO, used_s=0.0)
+            bench.loader.start_load(ModelId("other"), INFO, used_s=0.0)
+            await asyncio.sleep(0.1)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await bench.load(IRIS)
+        await asyncio.sleep(4.0 if step == "discarding" else 1.9)
+        await bench.load(IRIS)
+        assert IRIS in bench.runtime.held
+        assert bench.disk.pulls[IRIS] == (2 if step == "discarding" else 1)
+
+
+async def test_a_pull_that_has_not_begun_is_given_up_too() -> None:
+    async with a_bench(capacity_bytes=1000) as bench:
+        await bench.load(MNIST)
+        assert bench.cache.acquire(MNIST, bench.clock.now_s())
+        bench.disk.discard_s = 20.0
+        for _ in range(2):  # it waits for room; then for its own files to be gone
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await bench.load(IRIS)
+            await asyncio.sleep(4.0)
+        await asyncio.sleep(40.0)
+        assert bench.cache.state(IRIS) is None
+        assert list(bench.disk.on_disk) == [MNIST]
+
+
+async def test_background_work_is_not_given_up_when_a_caller_leaves() -> None:
+    async with a_bench() as bench:
+        bench.disk.pull_s = 5.0
+        bench.loader.start_load(IRIS, INFO, used_s=0.0)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await bench.load(IRIS)
+        await asyncio.sleep(10.0)
+        assert list(bench.runtime.held) == [IRIS]
+
+
+async def test_what_the_runtime_loads_already_is_loaded_to_the_end() -> None:
+    async with a_bench() as bench:
+        bench.runtime.load_s = 5.0
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await bench.load(IRIS)
+        await asyncio.sleep(10.0)
+        assert list(bench.runtime.held) == [IRIS]
+
+
+async def test_a_copy_is_unloaded_on_demand_and_a_load_that_callers_wait_for_is_not() -> None:
+    async with a_bench() as bench, asyncio.TaskGroup() as callers:
+        bench.disk.pull_s = 1.0
+        caller = callers.create_task(bench.load(IRIS))
+        await asyncio.sleep(0.5)
+        assert not bench.loader.unload(IRIS)
+        await caller
+        bench.use(IRIS)
+        assert bench.loader.unload(IRIS)
+        await asyncio.sleep(1.0)
+        assert (bench.runtime.held, bench.disk.on_disk, len(bench.cache)) == ({}, {}, 0)
+        assert bench.loader.unload(IRIS), "there is nothing to unload, which is fine"
+
+
+async def test_background_work_is_given_up_by_an_unload() -> None:
+    async with a_bench() as bench:
+        bench.disk.pull_s = 5.0
+        bench.loader.start_load(IRIS, INFO, used_s=0.0)
+        await asyncio.sleep(1.0)
+        assert bench.loader.unload(IRIS)
+        await asyncio.sleep(0.1)
+        assert bench.cache.state(IRIS) is None
+        assert bench.disk.on_disk == {}
+
+
 @pytest.mark.parametrize("broken", ["pull", "load"])
 async def test_a_failed_load_leaves_nothing_and_is_told_to_each_waiter(broken: str) -> None:
     async with a_bench() as bench:

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from adapter.domain.errors import InvalidRequest, ModelCorrupt, ModelExists, ModelNotFound
+from adapter.domain.errors import InvalidRequest, ModelCorrupt, ModelExists, ModelNotFound, Refused
 from adapter.domain.ids import ModelId
 from adapter.domain.records import ModelInfo
 from adapter.domain.status import ModelStatus
@@ -135,6 +135,44 @@ async def test_a_model_whose_load_failed_is_not_ready(instance: AnInstance) -> N
     instance.runtime.load_failures[IRIS] = ModelCorrupt("unreadable")
     await instance.models.ensure_loaded(IRIS, sync=True, last_used_ms=0)
     assert not await instance.models.ready(ModelRef(RefKind.MODEL, "iris"))
+
+
+ANY_IRIS = ModelRef(RefKind.EITHER, "iris")
+
+
+async def test_the_repository_calls_load_and_unload_and_leave_the_registration(instance: AnInstance) -> None:
+    await instance.registered("iris")
+    await instance.models.repository_load(ANY_IRIS)
+    instance.cache.acquire(IRIS, instance.clock.now_s())
+    instance.loader.carry_out(instance.cache.release(IRIS, instance.clock.now_s()))
+    await instance.models.repository_unload(ANY_IRIS)
+    await asyncio.sleep(1)
+    assert instance.runtime.held == {}
+    assert (await instance.models.status(IRIS)).status is ModelStatus.NOT_LOADED
+    await instance.models.repository_load(ANY_IRIS)
+    assert IRIS in instance.runtime.held
+
+
+async def test_a_repository_load_fails_as_the_load_does(instance: AnInstance) -> None:
+    with pytest.raises(ModelNotFound):
+        await instance.models.repository_load(ANY_IRIS)
+    with pytest.raises(ModelNotFound):
+        await instance.models.repository_unload(ANY_IRIS)
+    await instance.registered("iris")
+    instance.runtime.load_failures[IRIS] = ModelCorrupt("unreadable")
+    with pytest.raises(ModelCorrupt):
+        await instance.models.repository_load(ANY_IRIS)
+
+
+async def test_a_model_that_callers_wait_for_is_not_unloaded(instance: AnInstance) -> None:
+    await instance.registered("iris")
+    instance.disk.pull_s = 1.0
+    async with asyncio.TaskGroup() as callers:
+        callers.create_task(instance.models.load(IRIS))
+        await asyncio.sleep(0.5)
+        with pytest.raises(Refused, match="is being loaded for calls that wait"):
+            await instance.models.repository_unload(ANY_IRIS)
+    assert IRIS in instance.runtime.held
 
 
 async def test_names_come_in_pages_with_their_states(instance: AnInstance) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from adapter.domain.errors import Code
-from adapter.servers.retries import COPY_LOST_MAX, Again, Retries, is_unknown_model
+from adapter.http2.retries import COPY_LOST_MAX, Again, Retries, is_unknown_model
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,18 @@
 import pytest
 
 from adapter.domain.errors import InvalidRequest
-from adapter.wire.headers import ModelRef, Pair, RefKind, model_ref, outbound
+from adapter.wire.headers import (
+    HOP_MARK,
+    ModelRef,
+    Pair,
+    RefKind,
+    all_required,
+    has_hopped,
+    is_balanced,
+    model_ref,
+    model_refs,
+    outbound,
+)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +54,12 @@ def test_the_metadata_name_a_model(metadata: list[Pair], ref: ModelRef | None) -
             [("mm-vmodel-id", "")], "provided vmodel-id header must be non-empty", id="an empty alias"
         ),
         pytest.param(
-            [("mm-model-id", "a"), ("mm-model-id", "b")], "one call names one model", id="two models"
+            [("mm-model-id", "a"), ("mm-model-id", "b")],
+            "names one model, and its headers name 2",
+            id="two models where one can be",
+        ),
+        pytest.param(
+            [("mm-vmodel-id", "a"), ("mm-vmodel-id", "")], "must be non-empty", id="one of two is empty"
         ),
         pytest.param([("mm-model-id-bin", b"\xff")], "mm-model-id-bin must be UTF-8", id="not text"),
     ],
@@ -51,6 +67,56 @@ def test_the_metadata_name_a_model(metadata: list[Pair], ref: ModelRef | None) -
 def test_metadata_that_name_no_model_clearly_are_refused(metadata: list[Pair], text: str) -> None:
     with pytest.raises(InvalidRequest, match=text):
         model_ref(metadata)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "refs"),
+    [
+        pytest.param(
+            [("mm-model-id", "b"), ("x", "y"), ("mm-model-id", "a"), ("mm-model-id", "b")],
+            [(RefKind.MODEL, "b"), (RefKind.MODEL, "a"), (RefKind.MODEL, "b")],
+            id="in the order of the headers",
+        ),
+        pytest.param(
+            [("mm-vmodel-id-bin", b"a"), ("mm-vmodel-id-bin", "ö".encode())],
+            [(RefKind.VMODEL, "a"), (RefKind.VMODEL, "ö")],
+            id="aliases in binary",
+        ),
+        pytest.param(
+            [("mm-model-id-bin", b"b"), ("mm-model-id-bin", b"c"), ("mm-model-id", "a")],
+            [(RefKind.MODEL, "a")],
+            id="text wins",
+        ),
+        pytest.param(
+            [("tas-model-id", "a"), ("tas-model-id", "b")],
+            [(RefKind.MODEL, "a"), (RefKind.MODEL, "b")],
+            id="the legacy key",
+        ),
+        pytest.param([], [], id="none"),
+    ],
+)
+def test_a_repeated_id_names_several_models(metadata: list[Pair], refs: list[tuple[RefKind, str]]) -> None:
+    assert model_refs(metadata) == tuple(ModelRef(*ref) for ref in refs)
+
+
+@pytest.mark.parametrize(
+    ("value", "required"),
+    [("all", True), ("ALL", True), ("any", False), ("", False), (None, False)],
+)
+def test_a_call_may_ask_for_all_of_its_models(value: str | None, required: bool) -> None:
+    assert all_required([("x", "all"), *([("mm-required", value)] if value is not None else [])]) is required
+
+
+@pytest.mark.parametrize(("value", "balanced"), [("true", True), ("True", False), ("1", False)])
+def test_a_caller_that_balances_says_so_exactly(value: str, balanced: bool) -> None:
+    assert is_balanced([("mm-balanced", value)]) is balanced
+    assert not is_balanced([])
+
+
+def test_a_call_that_was_forwarded_is_marked_and_the_runtime_does_not_see_it() -> None:
+    assert has_hopped([HOP_MARK])
+    assert not has_hopped([("mm-model-id", "a")])
+    assert outbound([HOP_MARK], None) == []
 
 
 def test_what_is_reserved_stays_and_the_model_goes_on() -> None:

@@ -8,6 +8,7 @@ from adapter.wire.json_fields import (
     at_field,
     encode_json,
     infer_parameters,
+    json_number,
     json_parameters,
     object_field,
     objects_field,
@@ -37,7 +38,27 @@ def test_nan_and_the_infinities_are_read_and_written() -> None:
     numbers = parse_object(b'{"n": [NaN, Infinity, -Infinity]}')["n"]
     assert isinstance(numbers, list)
     assert math.isnan(numbers[0])
-    assert encode_json(numbers) == b"[NaN,Infinity,-Infinity]"
+    assert encode_json(list(map(json_number, [*numbers, 1.5]))) == b"[NaN,Infinity,-Infinity,1.5]"
+
+
+def test_a_parameter_can_be_nan() -> None:
+    parameters = json_parameters({"n": InferParameter(double_param=math.nan)})
+    assert encode_json(parameters) == b'{"n":NaN}'
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        pytest.param(b'{"a": 1, "a": 2}', 2, id="a key twice: the last counts"),
+        pytest.param(b'{"a": "caf\\u00e9 \\ud83d\\ude00"}', "café 😀", id="escapes"),
+        pytest.param(b'{"a": "\\ud800"}', "\ud800", id="half of a surrogate pair, which others refuse"),
+        pytest.param(b'\xef\xbb\xbf{"a": 1}', 1, id="a byte order mark"),
+        pytest.param('{"a": "ä"}'.encode("utf-16"), "ä", id="UTF-16"),
+        pytest.param(b'{"a": 18446744073709551615}', 2**64 - 1, id="64 bits"),
+    ],
+)
+def test_a_body_is_read_as_python_reads_it(body: bytes, value: object) -> None:
+    assert parse_object(body) == {"a": value}
 
 
 @pytest.mark.parametrize(

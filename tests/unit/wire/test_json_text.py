@@ -1,11 +1,12 @@
 import json
+import math
 import struct
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter.wire.json_text import element_texts, json_string, nested_texts, text_of
+from adapter.wire.json_text import PIECE_ELEMENTS, element_texts, json_string, nested_texts, text_of
 from adapter.wire.v2_tensors import DATATYPES, pack, unpack
 
 
@@ -37,6 +38,11 @@ def test_32_bit_numbers_have_few_digits(number: float, text: bytes) -> None:
     assert text_of(DATATYPES["FP32"], [struct.unpack("<f", struct.pack("<f", number))[0]])[0] == text
 
 
+def test_a_large_tensor_is_written_piece_by_piece() -> None:
+    values = [0.5, 0.25] * PIECE_ELEMENTS
+    assert json.loads(text_of(DATATYPES["FP32"], values)[0]) == values
+
+
 def test_whole_numbers_and_booleans_are_plain() -> None:
     assert text_of(DATATYPES["UINT8"], [0, 255])[0] == b"[0,255]"
     assert text_of(DATATYPES["UINT64"], [2**64 - 1])[0] == b"[18446744073709551615]"
@@ -45,8 +51,15 @@ def test_whole_numbers_and_booleans_are_plain() -> None:
 
 
 def test_bytes_are_text_while_all_of_them_are() -> None:
-    assert text_of(DATATYPES["BYTES"], ["ä".encode(), b""]) == (b'["\\u00e4",""]', False)
+    assert text_of(DATATYPES["BYTES"], ["ä".encode(), b""]) == ('["ä",""]'.encode(), False)
     assert text_of(DATATYPES["BYTES"], [b"a", b"\xff"]) == (b'["YQ==","/w=="]', True)
+    assert text_of(DATATYPES["BYTES"], [b"a"], always_base64=True) == (b'["YQ=="]', True)
+
+
+def test_64_bit_numbers_are_as_short_as_they_can_be() -> None:
+    assert text_of(DATATYPES["FP64"], [0.1, 1e300, math.inf, 1.7e308, 1.7e308])[0] == (
+        b"[0.1,1e+300,Infinity,1.7e+308,1.7e+308]"
+    )
 
 
 def test_each_element_can_be_written_by_itself() -> None:

@@ -12,7 +12,7 @@ from adapter.domain.errors import InvalidRequest
 from adapter.stubs.inference.open_inference_pb2 import ModelInferRequest, ModelReadyRequest
 from adapter.stubs.mmesh.model_mesh_pb2 import RegisterModelRequest
 from adapter.wire import splice
-from adapter.wire.splice import find_string, replace_string
+from adapter.wire.splice import delimited, find_string, located, replace_string
 
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 
@@ -86,6 +86,55 @@ def test_any_bytes_are_read_as_protobuf_reads_them_or_refused(message: bytes, de
     except DecodeError:
         return  # bad elsewhere than on the way to the name: the runtime will say so
     assert (found or "") == expected
+
+
+def outcome(message: bytes | memoryview, number: int) -> tuple[object, ...]:
+    """All that is found in a message, or the text of the error."""
+    try:
+        return (
+            located(message, (number,)),
+            find_string(message, (number,)),
+            bytes(replace_string(message, (number,), "iris")),
+        )
+    except InvalidRequest as error:
+        return (str(error),)
+
+
+plain_fields = st.tuples(st.integers(1, 18), st.binary(max_size=200)).map(
+    lambda field: splice._varint(field[0] << 3 | 2) + splice._varint(len(field[1])) + field[1]
+)
+odd_fields = st.sampled_from(
+    [b"\x08\x96\x01", b"\x15abcd", b"\x0b\x0c", b"\x0a\x83\x00abc", b"\x8a\x00\x01x", b"\x02\x00"]
+)
+nearly_plain = st.tuples(
+    st.lists(plain_fields | plain_fields | plain_fields | odd_fields, max_size=5).map(b"".join),
+    st.integers(0, 3),
+).map(lambda made: made[0][: len(made[0]) - made[1]])
+
+
+@given(nearly_plain | st.binary(max_size=30), st.integers(1, 18))
+def test_the_short_way_finds_what_the_long_way_finds(message: bytes, number: int) -> None:
+    quick = outcome(message, number)
+    assert outcome(memoryview(message), number) == quick
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(splice, "_plain_span", lambda *_: None)
+        assert outcome(message, number) == quick
+
+
+def test_many_fields_are_walked_to_the_last() -> None:
+    message = ModelReadyRequest(name="first").SerializeToString() * 200 + b"\x0a\x04last"
+    assert find_string(message, (1,)) == "last"
+
+
+def test_a_string_is_read_and_replaced_with_one_walk() -> None:
+    message = ModelInferRequest(
+        model_name="alias", id="7", raw_input_contents=[bytes(300)]
+    ).SerializeToString()
+    place = located(message, (1,))
+    assert place is not None
+    value = "n" * 200
+    changed = message[: place.length_at] + delimited(value) + message[place.end :]
+    assert (place.value, changed) == ("alias", replace_string(message, (1,), value))
 
 
 def test_a_name_that_is_there_already_leaves_the_message_as_it_is() -> None:

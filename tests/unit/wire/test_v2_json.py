@@ -15,10 +15,12 @@ from adapter.stubs.inference.open_inference_pb2 import (
 from adapter.wire.v2_json import (
     BadTensorJson,
     BinaryChoice,
+    TextChoice,
     binary_choice,
     infer_request,
     infer_response,
     metadata_json,
+    text_choice,
 )
 
 JSON_ONLY = BinaryChoice()
@@ -166,6 +168,37 @@ def a_request(output: bool | None, whole: bool | None) -> ModelInferRequest:
 )
 def test_an_output_is_binary_when_asked_for(output: bool | None, whole: bool | None, binary: bool) -> None:
     assert binary_choice(a_request(output, whole)).for_output("y") is binary
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_text"),
+    [
+        pytest.param({}, False, id="nothing asked"),
+        pytest.param({"parameters": {"k": 1}, "outputs": [{"name": "y"}]}, False, id="nothing of this asked"),
+        pytest.param({"parameters": {"binary_data_output": False}}, True, id="names binary_data_output"),
+        pytest.param({"outputs": [{"name": "z", "parameters": {"binary_data": True}}]}, True, id="or that"),
+        pytest.param({"parameters": {"content_type": "str"}}, True, id="asks for text"),
+        pytest.param({"parameters": {"content_type": "np"}}, False, id="asks for something else"),
+        pytest.param(
+            {
+                "parameters": {"content_type": "str", "binary_data_output": True},
+                "outputs": [{"name": "y", "parameters": {"content_type": "b64"}}],
+            },
+            False,
+            id="the output's own word counts",
+        ),
+    ],
+)
+def test_bytes_are_text_for_who_shows_to_know_it(fields: dict[str, Any], is_text: bool) -> None:
+    assert text_choice(read(**fields)).for_output("y") is is_text
+
+
+def test_bytes_can_be_base64_whatever_they_are() -> None:
+    response = ModelInferResponse(raw_output_contents=[b"\x01\0\0\0a"])
+    response.outputs.add(name="y", datatype="BYTES", shape=[1])
+    body, _ = infer_response(response, binary=JSON_ONLY, text=TextChoice(default=False))
+    (output,) = json.loads(body)["outputs"]
+    assert (output["data"], output["parameters"]) == (["YQ=="], {"content_type": "base64"})
 
 
 def test_an_answer_is_compact_and_leaves_out_what_is_empty() -> None:

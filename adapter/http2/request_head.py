@@ -1,0 +1,375 @@
+"""What the header block of a request says.
+
+Rules of form are RFC 9113's (section 8); which fields a runtime is sent is ModelMesh's (reference: ModelMesh
+core 2.6), except that a custom header whose name is the beginning of a reserved one is not lost.
+
+One client's blocks are mostly alike. A block that came before is known by its bytes. Of one that differs only
+towards its end (in the timeout, in trace ids) the beginning is known, and only the rest is read.
+"""
+
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+from typing import Final
+
+from adapter.http2.frames import ErrorCode, StreamProblem
+from adapter.http2.header_blocks import (
+    BlockReader,
+    Field,
+    FieldMemory,
+    encode_field,
+    encode_fields,
+    split,
+    value_of,
+)
+from adapter.http2.metadata import metadata_fields, metadata_of, pairs, timeout_field, timeout_s
+from adapter.wire.headers import LEGACY_MODEL_KEY, Pair
+
+HEADS_REMEMBERED_MAX: Final = 1024
+NAMES_REMEMBERED_MAX: Final = 4096
+BLOCKS_SEEN_MAX: Final = 4096
+STEM_FIELDS_MIN: Final = 3
+"""A shorter beginning is not worth remembering."""
+FIELD_OVERHEAD_BYTES: Final = 32
+"""What a field counts beside its name and value (RFC 9113, section 10.5.1)."""
+
+
+class HeadersTooBig(Exception):
+    """The fields count more bytes than the header list may have."""
+
+
+class Kind(IntEnum):
+    """What a field is to us, by its name."""
+
+    FORWARDED = 0
+    """Nothing: it goes on."""
+    TIMEOUT = 1
+    NOT_FORWARDED = 2
+    """It goes on to a peer, and not to a runtime."""
+    ID = 3
+    """It is for the mesh: it names the model, or says how the call is meant."""
+    ENCODING = 4
+    PSEUDO = 5
+    CHECKED = 6
+    """Its value is looked at."""
+    MALFORMED = 7
+
+
+_FORWARDED, _TIMEOUT, _NOT_FORWARDED = int(Kind.FORWARDED), int(Kind.TIMEOUT), int(Kind.NOT_FORWARDED)
+
+_PSEUDO = {b":method": 1, b":scheme": 2, b":path": 4, b":authority": 8}
+_REQUIRED = 1 | 2 | 4
+_KINDS = {
+    **dict.fromkeys(_PSEUDO, Kind.PSEUDO),
+    b"connection": Kind.MALFORMED,
+    b"proxy-connection": Kind.MALFORMED,
+    b"keep-alive": Kind.MALFORMED,
+    b"transfer-encoding": Kind.MALFORMED,
+    b"upgrade": Kind.MALFORMED,
+    b"te": Kind.CHECKED,
+    b"content-type": Kind.CHECKED,
+    b"content-length": Kind.CHECKED,
+    b"user-agent": Kind.NOT_FORWARDED,
+    b"grpc-timeout": Kind.TIMEOUT,
+    b"grpc-encoding": Kind.ENCODING,
+    b"grpc-accept-encoding": Kind.FORWARDED,
+    LEGACY_MODEL_KEY.encode(): Kind.ID,
+}
+
+
+def kind_of(name: bytes) -> Kind:
+    """What a field of this name is to us."""
+    known = _KINDS.get(name)
+    if known is not None:
+        return known
+    if not name or name.startswith(b":") or name != name.lower():
+        return Kind.MALFORMED
+    if name.startswith(b"mm-"):
+        return Kind.ID
+    return Kind.NOT_FORWARDED if name.startswith(b"grpc-") else Kind.FORWARDED
+
+
+class RequestHead:
+    """One request's header list. Shared by all requests with the same bytes, so never changed."""
+
+    __slots__ = (
+        "_memory",
+        "_regular",
+        "_seen",
+        "block",
+        "content_length",
+        "encoding",
+        "for_runtime",
+        "ids",
+        "is_grpc",
+        "method",
+        "path",
+        "problem",
+        "rpc",
+        "timeout",
+        "timeout_s",
+    )
+
+    def __init__(self, memory: FieldMemory) -> None:
+        self._memory = memory
+        self._seen = 0
+        self._regular = False
+        self.block = b""
+        """All fields, as they came."""
+        self.method = b""
+        self.path = b""
+        self.rpc = ""
+        """`package.Service/Method`."""
+        self.is_grpc = False
+        self.for_runtime = b""
+        """The block without what names the model, and without the timeout."""
+        self.timeout = b""
+        """The field `grpc-timeout`, as it came."""
+        self.timeout_s: float | None = None
+        self.encoding = b""
+        """`grpc-encoding`, empty if there is none."""
+        self.ids: tuple[Pair, ...] = ()
+        """The metadata that are for the mesh: those that begin with `mm-`, and `tas-model-id`."""
+        self.content_length: int | None = None
+        self.problem = ""
+        """Why the call is refused, if it is: what names the model is not base64."""
+
+    def __repr__(self) -> str:
+        return f"<RequestHead {self.rpc}>"
+
+    def metadata(self) -> list[Pair]:
+        """All of the request's metadata, decoded; raises `ValueError` for a binary one that is not base64."""
+        return metadata_of(self._memory.fields(self.block))
+
+    @property
+    def for_peer(self) -> bytes:
+        """The block without the timeout."""
+        return b"".join(raw for raw, _ in split(self.block) if raw != self.timeout)
+
+    def copy(self) -> "RequestHead":
+        """Another head that begins with the same fields."""
+        other = RequestHead.__new__(RequestHead)
+        other._memory = self._memory
+        other._seen = self._seen
+        other._regular = self._regular
+        other.block = self.block
+        other.method = self.method
+        other.path = self.path
+        other.rpc = self.rpc
+        other.is_grpc = self.is_grpc
+        other.for_runtime = self.for_runtime
+        other.timeout = self.timeout
+        other.timeout_s = self.timeout_s
+        other.encoding = self.encoding
+        other.ids = self.ids
+        other.content_length = self.content_length
+        other.problem = self.problem
+        return other
+
+    def extend(self, fields: Sequence[tuple[bytes, int]], kinds: "NameMemory", stream_id: int) -> None:
+        """Read further fields. Raises `StreamProblem` where they break section 8."""
+        known = kinds.kinds
+        runtime = [self.for_runtime]
+        regular = self._regular
+        for raw, value_at in fields:
+            kind = known.get(raw[:value_at])
+            if kind is None:
+                kind = kinds.learn(raw, value_at, self._memory)
+            if kind == _FORWARDED:
+                regular = True
+                runtime.append(raw)
+            elif kind == _TIMEOUT:
+                regular = True
+                self.timeout, self.timeout_s = raw, timeout_s(value_of(raw, value_at))
+            elif kind == Kind.PSEUDO:
+                if regular:
+                    raise _malformed(stream_id, "a pseudo-header field after another one")
+                self._note_pseudo(self._memory.field(raw), stream_id)
+                runtime.append(raw)
+            else:
+                regular = True
+                if kind != _NOT_FORWARDED and self._note(kind, self._memory.field(raw), stream_id):
+                    runtime.append(raw)
+        self._regular = regular
+        self.for_runtime = b"".join(runtime)
+
+    def check(self, stream_id: int) -> None:
+        """Raise `StreamProblem` if a field is missing that every request has (section 8.3.1)."""
+        if self._seen & _REQUIRED != _REQUIRED or not self.path:
+            raise _malformed(stream_id, "a pseudo-header field is missing")
+
+    def _note_pseudo(self, field: Field, stream_id: int) -> None:
+        bit = _PSEUDO[field.name]
+        if self._seen & bit:
+            raise _malformed(stream_id, f"{field.name.decode()} is there twice")
+        self._seen |= bit
+        if field.name == b":method":
+            self.method = field.value
+        elif field.name == b":path":
+            self.path = field.value
+            self.rpc = field.value[1:].decode("latin-1")
+
+    def _note(self, kind: int, field: Field, stream_id: int) -> bool:
+        """Look at a field's value; gives whether runtimes get it."""
+        name, value, _ = field
+        if kind == Kind.ID:
+            try:
+                self.ids = (*self.ids, *pairs(name, value))
+            except ValueError as error:
+                self.problem = f"{name.decode('latin-1')}: {error}"
+            return False
+        if kind == Kind.ENCODING:
+            self.encoding = value
+        elif kind == Kind.MALFORMED:
+            raise _malformed(stream_id, f"field {name!r} may not be there")
+        elif name == b"content-type":
+            self.is_grpc = value.startswith(b"application/grpc") and value[16:17] != b"-"
+        elif name == b"content-length":
+            if not value.isdigit():
+                raise _malformed(stream_id, "content-length is no number")
+            self.content_length = int(value)
+        elif value != b"trailers":
+            raise _malformed(stream_id, "te may be nothing but trailers")
+        return True
+
+
+class NameMemory:
+    """What fields are to us, by the bytes before their values; shared, and bounded."""
+
+    def __init__(self) -> None:
+        self.kinds: dict[bytes, int] = {}
+
+    def learn(self, raw: bytes, value_at: int, memory: FieldMemory) -> int:
+        """The kind of a field whose name is new."""
+        kind = int(kind_of(memory.field(raw).name))
+        if len(self.kinds) >= NAMES_REMEMBERED_MAX:
+            self.kinds.clear()
+        if value_at <= NAME_BYTES_MAX:
+            self.kinds[raw[:value_at]] = kind
+        return kind
+
+
+NAME_BYTES_MAX: Final = 128
+
+
+class HeadMemory:
+    """What is remembered of all requests together."""
+
+    def __init__(self) -> None:
+        self.fields = FieldMemory()
+        self.names = NameMemory()
+        self.heads: dict[bytes, RequestHead] = {}
+        self._seen: set[int] = set()
+
+    def keep(self, block: bytes, head: RequestHead) -> None:
+        """Remember a head whose block comes for the second time; most blocks come once."""
+        key = hash(block)
+        if key not in self._seen:
+            if len(self._seen) >= BLOCKS_SEEN_MAX:
+                self._seen.clear()
+            self._seen.add(key)
+            return
+        if len(self.heads) >= HEADS_REMEMBERED_MAX:
+            self.heads.clear()
+        self.heads[block] = head
+
+
+class HeadReader:
+    """Reads the requests of one connection."""
+
+    def __init__(self, memory: HeadMemory, *, list_bytes_max: int) -> None:
+        self.blocks = BlockReader()
+        self._memory = memory
+        self._list_bytes_max = list_bytes_max
+        self._stem: RequestHead | None = None
+        """What the last blocks had in common at their beginning."""
+        self._stem_fields = 0
+        self._last: Sequence[tuple[bytes, int]] = ()
+        """The fields of the last block, or those that came after the stem."""
+
+    def read(self, block: bytes, stream_id: int) -> RequestHead:
+        """The head of the connection's next request.
+
+        Raises `ConnectionProblem`, `StreamProblem` and `HeadersTooBig`.
+        """
+        memory = self._memory
+        if self.blocks.stateless:
+            known = memory.heads.get(block)
+            if known is not None:
+                return known
+            head = self._read(block, stream_id)
+            memory.keep(block, head)
+            return head
+        return self._read(self.blocks.plain(block), stream_id)
+
+    def _read(self, block: bytes, stream_id: int) -> RequestHead:
+        memory, stem = self._memory, self._stem
+        if stem is not None and block.startswith(stem.block):
+            fields = split(block[len(stem.block) :])
+            head, count = stem.copy(), self._stem_fields + len(fields)
+            if fields and self._last and fields[0] == self._last[0]:
+                self._lengthen(stem, fields[0], stream_id)
+                self._last = fields[1:]
+            else:
+                self._last = fields
+        else:
+            fields = split(block)
+            head, count = RequestHead(memory.fields), len(fields)
+            self._learn(fields, stream_id)
+        head.extend(fields, memory.names, stream_id)
+        head.block = block
+        head.check(stream_id)
+        if 2 * (len(block) + FIELD_OVERHEAD_BYTES * count) > self._list_bytes_max:
+            self._weigh(block)  # Huffman's code and the static table at most double it
+        return head
+
+    def _learn(self, fields: Sequence[tuple[bytes, int]], stream_id: int) -> None:
+        """Remember what this block and the one before have in common."""
+        same = 0
+        for ours, theirs in zip(fields, self._last, strict=False):
+            if ours != theirs:
+                break
+            same += 1
+        self._last = fields
+        self._stem = None
+        if same >= STEM_FIELDS_MIN:
+            stem = RequestHead(self._memory.fields)
+            stem.extend(fields[:same], self._memory.names, stream_id)
+            stem.block = b"".join(raw for raw, _ in fields[:same])
+            self._stem, self._stem_fields, self._last = stem, same, fields[same:]
+
+    def _lengthen(self, stem: RequestHead, field: tuple[bytes, int], stream_id: int) -> None:
+        longer = stem.copy()
+        longer.extend([field], self._memory.names, stream_id)
+        longer.block = stem.block + field[0]
+        self._stem, self._stem_fields = longer, self._stem_fields + 1
+
+    def _weigh(self, block: bytes) -> None:
+        fields = self._memory.fields.fields(block)
+        size = sum(len(field.name) + len(field.value) + FIELD_OVERHEAD_BYTES for field in fields)
+        if size > self._list_bytes_max:
+            raise HeadersTooBig(f"the header list counts {size} bytes; {self._list_bytes_max} are allowed")
+
+
+def check_trailers(fields: Iterable[Field], stream_id: int) -> None:
+    """A request's trailers hold nothing that only its headers may hold. Raises `StreamProblem`."""
+    for name, _, _ in fields:
+        if kind_of(name) in {Kind.PSEUDO, Kind.MALFORMED}:
+            raise _malformed(stream_id, f"field {name!r} in trailers")
+
+
+def _malformed(stream_id: int, text: str) -> StreamProblem:
+    return StreamProblem(stream_id, ErrorCode.PROTOCOL_ERROR, text)
+
+
+def encode_request(rpc: str, metadata: Iterable[Pair], timeout_s: float | None) -> bytes:
+    """The header block of a call that begins here."""
+    block = _OWN_REQUEST + encode_field(b":path", b"/" + rpc.encode()) + _OWN_REQUEST_REST
+    if timeout_s is not None:
+        block += timeout_field(timeout_s)
+    return block + metadata_fields(metadata)
+
+
+_OWN_REQUEST = encode_fields([(b":method", b"POST"), (b":scheme", b"http")])
+_OWN_REQUEST_REST = encode_fields(
+    [(b":authority", b"localhost"), (b"content-type", b"application/grpc"), (b"te", b"trailers")]
+)

@@ -1,0 +1,48 @@
+"""What the header blocks of a response say, and how ours are made."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from adapter.domain.errors import Code
+from adapter.http2.header_blocks import Field, encode_field, encode_fields
+from adapter.http2.metadata import metadata_fields
+from adapter.wire.headers import Pair
+
+
+class ResponseHead:
+    """A header block of a response: its headers, or its trailers. Shared, so never changed."""
+
+    __slots__ = ("block", "fields", "grpc_message", "grpc_status", "informational")
+
+    def __init__(self, fields: Sequence[Field]) -> None:
+        self.fields = fields
+        self.block = b"".join([field.raw for field in fields])
+        self.grpc_status: Code | None = None
+        """None: the block does not end the call."""
+        self.grpc_message = ""
+        self.informational = False
+        """1xx: another block follows (RFC 9110, section 15.2)."""
+        for name, value, _ in fields:
+            if name == b"grpc-status":
+                known = value.isdigit() and int(value) in _CODES
+                self.grpc_status = Code(int(value)) if known else Code.UNKNOWN
+            elif name == b"grpc-message":
+                self.grpc_message = unquote_to_bytes(value).decode(errors="replace")
+            elif name == b":status":
+                self.informational = value.startswith(b"1")
+
+
+_CODES = frozenset(Code)
+_MESSAGE_SAFE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
+
+RESPONSE_FIELDS: Final = encode_fields([(b":status", b"200"), (b"content-type", b"application/grpc")])
+
+
+def trailer_fields(code: Code, text: str = "", metadata: Iterable[Pair] = ()) -> bytes:
+    """The fields that end a call."""
+    fields = encode_field(b"grpc-status", b"%d" % code)
+    if text:
+        message = quote_from_bytes(text.encode(), safe=_MESSAGE_SAFE).encode()
+        fields += encode_field(b"grpc-message", message)
+    return fields + metadata_fields(metadata)
