@@ -2,12 +2,10 @@
 
 A call whose method has its model in the message, or gets another one written into it, waits for its first
 message; the others are routed by their headers. What cannot be routed at once is held until the router knows.
-A first message is kept until the answer begins: as long as it is all that was sent, and nothing was answered,
-the call can be sent again without the client seeing any of it.
+What the runtime refuses, or loses, is sent again where that can be done without the client seeing any of it.
 """
 
-from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from adapter.domain.errors import AdapterError, Code
 from adapter.http2.client_side import ClientConnection
@@ -15,143 +13,53 @@ from adapter.http2.flow import Stream
 from adapter.http2.frames import ErrorCode
 from adapter.http2.metadata import metadata_fields, timeout_field
 from adapter.http2.outgoing import Shared
+from adapter.http2.request_half import ClientSide, RequestHalf
 from adapter.http2.request_head import RequestHead
 from adapter.http2.response_head import RESPONSE_FIELDS, ResponseHead, trailer_fields
 from adapter.http2.retries import Again, Retries
 from adapter.http2.verdicts import Answer, Plan, Router, Target
-from adapter.wire.grpc_messages import ENCODINGS, PREFIX_BYTES, MessageBounds, inflated, prefix
+from adapter.wire.grpc_messages import ENCODINGS, PREFIX_BYTES, MessageBounds, is_one_message, prefix
 
 REFUSAL_CHARS_MAX: Final = 2000
 """An error's text travels in a header, and clients take 8 KiB of those."""
 
 
-class ClientSide(Protocol):
-    """The side that the call came from: a connection of a client's, or a caller in this process."""
-
-    def send_headers(self, stream: Stream, block: bytes, *, end: bool) -> None: ...
-    def send_trailers(self, stream: Stream, block: bytes) -> None: ...
-    def send_data(self, stream: Stream, chunk: bytes, *, end: bool) -> int: ...
-    def taken(self, stream: Stream, size: int) -> None: ...
-    def reset(self, stream: Stream, code: ErrorCode) -> None: ...
-
-
-class Call:
+class Call(RequestHalf):
     """The state of one call."""
 
-    __slots__ = (
-        "_again",
-        "_answering",
-        "_bounds",
-        "_credited",
-        "_held",
-        "_held_bytes",
-        "_held_head",
-        "_message_bytes",
-        "_passed",
-        "_response_bounds",
-        "_retries",
-        "_router",
-        "_shared",
-        "began_s",
-        "cancel_resolving",
-        "client",
-        "client_stream",
-        "deadline_s",
-        "done",
-        "ended",
-        "ended_s",
-        "head",
-        "inner",
-        "invoked_s",
-        "last_target",
-        "plan",
-        "refusal",
-        "request_bytes",
-        "response_bytes",
-        "spied_request",
-        "spied_response",
-        "target",
-        "tried",
-        "upstream_connection",
-        "upstream_stream",
-    )
+    began_s: float
+    deadline_s: float | None = None
+    target: Target | None = None
+    tried: tuple[object, ...] = ()
+    """The upstreams where the connection broke."""
+    last_target: Target | None = None
+    """Of the last try, also after that has failed."""
+    refusal: tuple[Code, str] | None = None
+    """Why it is refused as soon as it begins."""
+    inner = False
+    """It is part of another call, and is not counted as one from outside."""
+    invoked_s = 0.0
+    """When the last try began."""
+    ended_s = 0.0
+    response_bytes = 0
+    _response_bounds: MessageBounds | None = None
+    _held_head: ResponseHead | None = None
+    _answering = False
+    """The client has been sent a part of the answer."""
+    _retries: Retries | None = None
+    _again = False
 
     def __init__(
         self, shared: Shared, router: Router, client: ClientSide, head: RequestHead, plan: Plan
     ) -> None:
-        self._shared = shared
+        super().__init__(shared, client, head, plan)
         self._router = router
-        self.client = client
-        self.client_stream: Stream
-        self.head = head
-        self.plan = plan
         self.began_s = shared.now_s
-        self.deadline_s = None if head.timeout_s is None else shared.now_s + head.timeout_s
-        self.target: Target | None = None
-        self.tried: tuple[object, ...] = ()
-        """The upstreams where the connection broke."""
-        self.upstream_connection: ClientConnection | None = None
-        self.upstream_stream: Stream | None = None
-        self.cancel_resolving: Callable[[], object] | None = None
-        """While the router finds out where to: gives it up."""
-        self.refusal: tuple[Code, str] | None = None
-        """Why it is refused as soon as it begins."""
-        self.done = False
-        self.ended = False
-        """The client has half-closed."""
-        self.inner = False
-        """It is part of another call, and is not counted as one from outside."""
-        self.last_target: Target | None = None
-        """Of the last try, also after that has failed."""
-        self.invoked_s = 0.0
-        """When the last try began."""
-        self.ended_s = 0.0
-        self.request_bytes = 0
-        self.response_bytes = 0
-        self.spied_request: list[bytes] | None = None
-        self.spied_response: list[bytes] | None = None
-        """What passed by, for payload processors; None: none wants it."""
-        self._bounds = MessageBounds(limit_bytes=shared.limits.message_bytes_max)
-        self._response_bounds: MessageBounds | None = None
-        self._message_bytes: int | None = None
-        """How long the first message is with its prefix, once it is whole."""
-        self._held: list[bytes] | None = []
-        """All that came so far; None: too late to send it again."""
-        self._held_bytes = 0
-        self._credited = 0
-        """For how many bytes the client was given credit."""
-        self._passed = 0
-        """How many bytes this try has sent on."""
-        self._held_head: ResponseHead | None = None
-        self._answering = False
-        """The client has been sent a part of the answer."""
-        self._retries: Retries | None = None
-        self._again = False
+        if head.timeout_s is not None:
+            self.deadline_s = shared.now_s + head.timeout_s
 
     def __repr__(self) -> str:
         return f"<Call {self.head.rpc}, {self.request_bytes} bytes in, {self.response_bytes} out>"
-
-    @property
-    def first_message(self) -> bytes | None:
-        """The first message, without its prefix and uncompressed; None: it has none, or is not awaited.
-
-        Raises `AdapterError` for a compression that is not offered, or a message that does not decompress.
-        """
-        held = self._held
-        if held is None or self._message_bytes is None:
-            return None
-        whole = held[0] if len(held) == 1 else b"".join(held)
-        message = whole[PREFIX_BYTES : self._message_bytes]
-        if whole[0]:
-            encoding = self.head.encoding.decode("latin-1")
-            return inflated(message, encoding, limit_bytes=self._shared.limits.message_bytes_max)
-        return message
-
-    def spy(self) -> None:
-        """Keep what passes by, up to the size of a message each way."""
-        if self.spied_request is None:
-            self.spied_request = list(self._held or ())
-            self.spied_response = []
 
     def time_left_s(self) -> float | None:
         """Until the client's deadline; None: it waits for ever."""
@@ -167,85 +75,6 @@ class Call:
             self.refuse(Code.DEADLINE_EXCEEDED, "the deadline has passed")
         elif not self.plan.message_first:
             self._route()
-
-    def request_data(self, chunk: bytes, *, end: bool) -> None:
-        """A part of the request has come, and perhaps its end."""
-        if self.done:
-            return
-        if end:
-            self.ended = True
-        self.request_bytes += len(chunk)
-        try:
-            completed = self._bounds.feed(chunk)
-        except AdapterError as error:
-            self.refuse(error.code, str(error))
-            return
-        if end and not self._bounds.between_messages:
-            self.refuse(Code.INTERNAL, "the request ends within a message")
-            return
-        if self.spied_request is not None and self.request_bytes <= self._shared.limits.message_bytes_max:
-            self.spied_request.append(chunk)
-        if self._held is None:
-            self._send_on(chunk, end=end)
-        else:
-            self._hold(chunk, completed, end=end)
-
-    def _hold(self, chunk: bytes, completed: int, *, end: bool) -> None:
-        """Keep what came, and send it on if the call is open already."""
-        assert self._held is not None
-        first_was_whole = self._message_bytes is not None
-        if chunk:
-            self._held.append(chunk)
-            self._held_bytes += len(chunk)
-            self._shared.counts.buffered_bytes += len(chunk)
-        if completed and not first_was_whole:
-            self._message_bytes = self._first_message_bytes(chunk, completed)
-        if self.upstream_stream is not None:
-            if first_was_whole and chunk:
-                self._let_go()
-            self._send_on(chunk, end=end)
-        elif self.plan.message_first and not first_was_whole:
-            self._await_message(chunk)
-
-    def _first_message_bytes(self, chunk: bytes, completed: int) -> int:
-        held = self._held
-        assert held is not None
-        if completed == 1 and self._bounds.between_messages and len(held) == 1:
-            return len(chunk)
-        head = b"".join(held)[:PREFIX_BYTES]
-        return PREFIX_BYTES + int.from_bytes(head[1:], "big")
-
-    def _await_message(self, chunk: bytes) -> None:
-        """Route once the first message is whole."""
-        if self._message_bytes is not None:
-            self._route()
-        elif self.ended:
-            self.refuse(Code.INTERNAL, "half-closed without a request")
-        elif self._shared.is_full:
-            self._shared.counts.note(self._shared.counts.limits_hit, "buffered_bytes_max")
-            self.refuse(
-                Code.RESOURCE_EXHAUSTED, "this instance holds too many unfinished requests; try again"
-            )
-        elif chunk:
-            # It is awaited whole, so its sender must not wait for us; its size has a limit.
-            self._credited += len(chunk)
-            self.client.taken(self.client_stream, len(chunk))
-
-    def _send_on(self, chunk: bytes, *, end: bool) -> None:
-        connection, stream = self.upstream_connection, self.upstream_stream
-        if connection is None or stream is None or stream.ended_out:
-            return
-        sent = connection.send_data(stream, chunk, end=end)
-        if sent and not end:
-            self.request_sent(sent)
-
-    def request_sent(self, size: int) -> None:
-        """So much of the request has gone on; as much more may come."""
-        self._passed += size
-        credit = self._passed - self._credited
-        if credit > 0 and not self.ended:
-            self._credited += credit
-            self.client.taken(self.client_stream, credit)
 
     def request_reset(self) -> None:
         """The client has cancelled, or has gone."""
@@ -368,15 +197,7 @@ class Call:
         """A part of the response."""
         if self.done:
             return
-        bounds = self._response_bounds
-        if bounds is None:
-            bounds = MessageBounds(limit_bytes=self._shared.limits.message_bytes_max)
-            self._response_bounds = bounds
-        try:
-            bounds.feed(chunk)
-        except AdapterError as error:
-            self._drop_upstream(ErrorCode.CANCEL)
-            self.refuse(error.code, str(error))
+        if not self._follow_response(chunk):
             return
         if not self._answering:
             self._begin_answer(self._held_head)
@@ -389,6 +210,21 @@ class Call:
         if end:
             self._drop_upstream(ErrorCode.NO_ERROR)
             self.refuse(Code.INTERNAL, "the runtime ended its answer without a status")
+
+    def _follow_response(self, chunk: bytes) -> bool:
+        """Whether what came are messages of a size that is allowed; if not, the call is refused."""
+        bounds, limit_bytes = self._response_bounds, self._shared.limits.message_bytes_max
+        if bounds is None:
+            if is_one_message(chunk, limit_bytes):
+                return True
+            bounds = self._response_bounds = MessageBounds(limit_bytes=limit_bytes)
+        try:
+            bounds.feed(chunk)
+        except AdapterError as error:
+            self._drop_upstream(ErrorCode.CANCEL)
+            self.refuse(error.code, str(error))
+            return False
+        return True
 
     def response_sent(self, size: int) -> None:
         """So much of the response has gone to the client; as much more may come."""
@@ -474,12 +310,6 @@ class Call:
             if again is Again.COPY_LOST:
                 self._router.copy_lost(target)
         self._route()
-
-    def _let_go(self) -> None:
-        """It is too late to send the request again: it need not be kept."""
-        if self._held is not None:
-            self._held = None
-            self._shared.counts.buffered_bytes -= self._held_bytes
 
     # The end.
 

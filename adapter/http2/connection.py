@@ -8,15 +8,13 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Final
 
+from adapter.http2.control_frames import ControlFrames, after_priority, protocol_problem
 from adapter.http2.flow import Stream
 from adapter.http2.frames import (
     DEFAULT_FRAME_BYTES,
     DEFAULT_WINDOW,
-    FRAME_BYTES_MAX,
     FRAME_HEADER_BYTES,
-    SETTINGS_ACK,
     STREAM_ID_MAX,
-    WINDOW_MAX,
     ConnectionProblem,
     ErrorCode,
     Flag,
@@ -30,30 +28,22 @@ from adapter.http2.frames import (
     settings_frame,
     window_update_frame,
 )
-from adapter.http2.header_blocks import BlockReader
-from adapter.http2.outgoing import Outgoing, Outlet, Shared
+from adapter.http2.outgoing import Outlet, Shared
 
 KEEPALIVE_PING: Final = b"remesh:k"
-DRAIN_PING: Final = b"remesh:d"
 
 
-class Connection(Outgoing):
+class Connection(ControlFrames):
     """One side of one connection, of either role."""
 
     def __init__(self, shared: Shared, outlet: Outlet) -> None:
         super().__init__(shared, outlet)
-        self.peer_streams_max: int | None = None
-        """The peer's MAX_CONCURRENT_STREAMS; None: it has not told."""
-        self.last_stream_id = 0
-        """The highest that was used."""
-        self.goaway_received = False
         self.began_s = self.heard_s = shared.now_s
         self._partial = b""
         self._block: list[bytes] | None = None
         self._block_stream, self._block_flags, self._block_bytes = 0, 0, 0
         self._frame_bytes_in = DEFAULT_FRAME_BYTES
         self._receive_window = DEFAULT_WINDOW
-        self._settings_acknowledged = False
         self._asked_s: float | None = None
 
     # What a subclass does.
@@ -67,25 +57,8 @@ class Connection(Outgoing):
         """Data of a stream have come."""
 
     @abstractmethod
-    def _peer_reset(self, stream: Stream, code: int) -> None:
-        """The peer has ended a stream, which is removed already."""
-
-    @abstractmethod
-    def _gone_away(self, last_stream_id: int, code: int) -> None:
-        """The peer begins no more streams, and has not looked at those after this one."""
-
-    @abstractmethod
     def _lost_streams(self, streams: list[Stream], reason: str) -> None:
         """The connection has ended under these streams."""
-
-    @abstractmethod
-    def _allow(self, what: str) -> None:
-        """The peer does what costs us something; raises `ConnectionProblem` when it was too often."""
-
-    @property
-    @abstractmethod
-    def _blocks(self) -> BlockReader:
-        """Who reads the peer's header blocks."""
 
     # The life of the connection.
 
@@ -186,14 +159,16 @@ class Connection(Outgoing):
             if position > end:
                 return data[start - FRAME_HEADER_BYTES :]
             if self._block is not None and kind != Kind.CONTINUATION:
-                raise _protocol("a header block was not ended")
+                raise protocol_problem("a header block was not ended")
             try:
                 if kind == 0:
                     self._data(stream_id & STREAM_ID_MAX, data[start:position], flags)
                 elif kind == 1:
                     self._headers_frame(stream_id & STREAM_ID_MAX, data[start:position], flags)
-                elif kind in _HANDLERS:
-                    _HANDLERS[kind](self, stream_id & STREAM_ID_MAX, data[start:position], flags)
+                elif kind == Kind.CONTINUATION:
+                    self._continuation(stream_id & STREAM_ID_MAX, data[start:position], flags)
+                else:
+                    self._control(kind, stream_id & STREAM_ID_MAX, data[start:position], flags)
             except StreamProblem as problem:
                 self._end_broken(problem)
         return data[position:]
@@ -241,19 +216,19 @@ class Connection(Outgoing):
     def _data_too_late(self, stream_id: int) -> None:
         """DATA for a stream that is closed, or was never open (section 5.1)."""
         if not stream_id or self._is_idle(stream_id):
-            raise _protocol(f"DATA on stream {stream_id}, which was never open")
+            raise protocol_problem(f"DATA on stream {stream_id}, which was never open")
         if stream_id not in self._our_resets:
             self._allow("resets_burst")  # it makes us answer with a reset
             raise StreamProblem(stream_id, ErrorCode.STREAM_CLOSED, "DATA on a stream that was ended")
 
     def _headers_frame(self, stream_id: int, payload: bytes, flags: int) -> None:
         if not stream_id:
-            raise _protocol("HEADERS on stream 0")
+            raise protocol_problem("HEADERS on stream 0")
         if flags & (Flag.PADDED | Flag.PRIORITY):
             if flags & Flag.PADDED:
                 payload = _unpadded(payload)
             if flags & Flag.PRIORITY:
-                payload = _after_priority(stream_id, payload)
+                payload = after_priority(stream_id, payload)
         if flags & Flag.END_HEADERS:
             self._headers(stream_id, payload, end=bool(flags & 1))
             return
@@ -263,7 +238,7 @@ class Connection(Outgoing):
     def _continuation(self, stream_id: int, payload: bytes, flags: int) -> None:
         limits = self.shared.limits
         if self._block is None or stream_id != self._block_stream:
-            raise _protocol("CONTINUATION without HEADERS")
+            raise protocol_problem("CONTINUATION without HEADERS")
         self._block.append(payload)
         self._block_bytes += len(payload)
         if self._block_bytes > limits.header_block_bytes_max:
@@ -275,104 +250,6 @@ class Connection(Outgoing):
         if flags & Flag.END_HEADERS:
             block, self._block = b"".join(self._block), None
             self._headers(stream_id, block, end=bool(self._block_flags & 1))
-
-    def _priority(self, stream_id: int, payload: bytes, _flags: int) -> None:
-        if not stream_id:
-            raise _protocol("PRIORITY on stream 0")
-        if len(payload) != 5:  # noqa: PLR2004 - section 6.3
-            raise StreamProblem(stream_id, ErrorCode.FRAME_SIZE_ERROR, "PRIORITY has 5 bytes")
-        _after_priority(stream_id, payload)
-        self._allow("empty_frames_burst")
-
-    def _rst_stream(self, stream_id: int, payload: bytes, _flags: int) -> None:
-        if len(payload) != 4:  # noqa: PLR2004 - section 6.4
-            raise ConnectionProblem(ErrorCode.FRAME_SIZE_ERROR, "RST_STREAM has 4 bytes")
-        if not stream_id or self._is_idle(stream_id):
-            raise _protocol(f"RST_STREAM on stream {stream_id}, which was never open")
-        self._allow("resets_burst")
-        stream = self.streams.get(stream_id)
-        if stream is not None:
-            self._remove(stream)
-            self._peer_reset(stream, int.from_bytes(payload, "big"))
-
-    def _settings(self, stream_id: int, payload: bytes, flags: int) -> None:
-        if stream_id:
-            raise _protocol("SETTINGS on a stream")
-        if flags & Flag.ACK:
-            if payload:
-                raise ConnectionProblem(ErrorCode.FRAME_SIZE_ERROR, "an acknowledgement holds nothing")
-            self._settings_acknowledged = True
-            self._blocks.settings_acknowledged()
-            return
-        if len(payload) % 6:
-            raise ConnectionProblem(ErrorCode.FRAME_SIZE_ERROR, "SETTINGS has 6 bytes for each")
-        self._allow("settings_burst")
-        for start in range(0, len(payload), 6):
-            number = int.from_bytes(payload[start : start + 2], "big")
-            self._apply(number, int.from_bytes(payload[start + 2 : start + 6], "big"))
-        self.push(SETTINGS_ACK)
-
-    def _apply(self, number: int, value: int) -> None:
-        if number == Setting.ENABLE_PUSH and value > 1:
-            raise _protocol(f"ENABLE_PUSH is {value}")
-        if number == Setting.INITIAL_WINDOW_SIZE:
-            if value > WINDOW_MAX:
-                raise ConnectionProblem(ErrorCode.FLOW_CONTROL_ERROR, f"INITIAL_WINDOW_SIZE is {value}")
-            self._resize_windows(value)
-        elif number == Setting.MAX_FRAME_SIZE:
-            if not DEFAULT_FRAME_BYTES <= value <= FRAME_BYTES_MAX:
-                raise _protocol(f"MAX_FRAME_SIZE is {value}")
-            self.frame_bytes_out = value
-        elif number == Setting.MAX_CONCURRENT_STREAMS:
-            self.peer_streams_max = value
-
-    def _ping(self, stream_id: int, payload: bytes, flags: int) -> None:
-        if stream_id:
-            raise _protocol("PING on a stream")
-        if len(payload) != 8:  # noqa: PLR2004 - section 6.7
-            raise ConnectionProblem(ErrorCode.FRAME_SIZE_ERROR, "PING has 8 bytes")
-        if not flags & Flag.ACK:
-            self._allow("pings_burst")
-            self.push(ping_frame(payload, ack=True))
-        elif payload == DRAIN_PING:
-            self._drain_heard()
-
-    def _drain_heard(self) -> None:
-        """The peer has read the GOAWAY that we sent."""
-
-    def _goaway(self, stream_id: int, payload: bytes, _flags: int) -> None:
-        if stream_id:
-            raise _protocol("GOAWAY on a stream")
-        if len(payload) < 8:  # noqa: PLR2004 - section 6.8
-            raise ConnectionProblem(ErrorCode.FRAME_SIZE_ERROR, "GOAWAY has at least 8 bytes")
-        self.goaway_received = True
-        last = int.from_bytes(payload[:4], "big") & STREAM_ID_MAX
-        self._gone_away(last, int.from_bytes(payload[4:8], "big"))
-
-    def _window_update(self, stream_id: int, payload: bytes, _flags: int) -> None:
-        if len(payload) != 4:  # noqa: PLR2004 - section 6.9
-            raise ConnectionProblem(ErrorCode.FRAME_SIZE_ERROR, "WINDOW_UPDATE has 4 bytes")
-        increment = int.from_bytes(payload, "big") & WINDOW_MAX
-        if not stream_id:
-            if not increment:
-                raise _protocol("WINDOW_UPDATE by 0")
-            self._widen_connection(increment)
-            return
-        stream = self.streams.get(stream_id)
-        if stream is None:
-            if self._is_idle(stream_id):
-                raise _protocol(f"WINDOW_UPDATE on stream {stream_id}, which was never open")
-            return
-        if not increment:
-            raise StreamProblem(stream_id, ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE by 0")
-        self._widen_stream(stream, increment)
-
-    def _push_promise(self, _stream_id: int, _payload: bytes, _flags: int) -> None:
-        raise _protocol("PUSH_PROMISE, which nobody allowed")
-
-    def _is_idle(self, stream_id: int) -> bool:
-        """Whether this stream was never opened; those of the other parity never are."""
-        return stream_id > self.last_stream_id or stream_id % 2 == 0
 
     def _end_broken(self, problem: StreamProblem) -> None:
         """Answer a stream error (section 5.4.2)."""
@@ -386,35 +263,10 @@ class Connection(Outgoing):
         self._peer_reset(stream, problem.code)
 
 
-_HANDLERS = {
-    Kind.PRIORITY: Connection._priority,
-    Kind.RST_STREAM: Connection._rst_stream,
-    Kind.SETTINGS: Connection._settings,
-    Kind.PUSH_PROMISE: Connection._push_promise,
-    Kind.PING: Connection._ping,
-    Kind.GOAWAY: Connection._goaway,
-    Kind.WINDOW_UPDATE: Connection._window_update,
-    Kind.CONTINUATION: Connection._continuation,
-}
-
-
 def _unpadded(payload: bytes) -> bytes:
     """Without the padding (section 6.1)."""
     if not payload:
         raise ConnectionProblem(ErrorCode.FRAME_SIZE_ERROR, "padding without its length")
     if payload[0] >= len(payload):
-        raise _protocol("more padding than frame")
+        raise protocol_problem("more padding than frame")
     return payload[1 : len(payload) - payload[0]]
-
-
-def _after_priority(stream_id: int, payload: bytes) -> bytes:
-    """Without the priority, which is deprecated (section 5.3)."""
-    if len(payload) < 5:  # noqa: PLR2004
-        raise ConnectionProblem(ErrorCode.FRAME_SIZE_ERROR, "a priority has 5 bytes")
-    if int.from_bytes(payload[:4], "big") & STREAM_ID_MAX == stream_id:
-        raise StreamProblem(stream_id, ErrorCode.PROTOCOL_ERROR, "a stream that depends on itself")
-    return payload[5:]
-
-
-def _protocol(text: str) -> ConnectionProblem:
-    return ConnectionProblem(ErrorCode.PROTOCOL_ERROR, text)

@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from adapter.domain.errors import AdapterError, Code
-from adapter.http2.call import Call, ClientSide
+from adapter.http2.call import Call
 from adapter.http2.flow import Limits
 from adapter.http2.local_client import LocalClient, local_stream
 from adapter.http2.outgoing import Outlet, Shared
+from adapter.http2.request_half import ClientSide
 from adapter.http2.request_head import HeadReader, RequestHead, encode_request
 from adapter.http2.server_side import ServerConnection
 from adapter.http2.upstream import Upstream

@@ -4,7 +4,8 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from adapter.domain.errors import Code
-from adapter.http2.connection import DRAIN_PING, Connection
+from adapter.http2.connection import Connection
+from adapter.http2.control_frames import DRAIN_PING
 from adapter.http2.flow import Allowance, Stream
 from adapter.http2.frames import (
     PREFACE,

@@ -153,12 +153,9 @@ def _joined(
         clock=clock,
         watch=watch,
     )
-    told = MetricsOptions.parse(settings.metrics)
-    known = frozenset({*DEFAULT_DATAPLANE.methods, *dataplane.methods})
-    metrics = Metrics(per_model=told.per_model, fq_names=told.fq_names, known_methods=known)
-    metrics.expose("remesh_payloads_total", lambda: list(edges.payloads.figures()))
-    doors = Doors(own_port_only=settings.management_apart, client_names=settings.management_names)
     several = Several(models, at_once_max=settings.multi_parallelism)
+    doors = Doors(own_port_only=settings.management_apart, client_names=settings.management_names)
+    metrics = _metrics(settings, dataplane, edges.payloads)
     path = RequestPath(
         models=models,
         cache=cache,
@@ -168,12 +165,7 @@ def _joined(
         watch=watch,
         runtime_name=edges.runtime.name_of,
         doors=doors,
-        observers=Observers(
-            metrics=metrics.requests,
-            payloads=edges.payloads,
-            log_headers=RequestLogHeaders.parse(settings.log_request_headers),
-            log_each=settings.log_each_invoke,
-        ),
+        observers=_observers(settings, metrics, edges.payloads),
         several=several,
     )
     owner.create_task(loader.keep_time(), name="keep time")
@@ -188,6 +180,23 @@ def _joined(
         metrics=metrics,
         clock=clock,
         owner=owner,
+    )
+
+
+def _metrics(settings: InstanceSettings, dataplane: DataplaneConfig, payloads: PayloadProcessors) -> Metrics:
+    told = MetricsOptions.parse(settings.metrics)
+    known = frozenset({*DEFAULT_DATAPLANE.methods, *dataplane.methods})
+    metrics = Metrics(per_model=told.per_model, fq_names=told.fq_names, known_methods=known)
+    metrics.expose("remesh_payloads_total", lambda: list(payloads.figures()))
+    return metrics
+
+
+def _observers(settings: InstanceSettings, metrics: Metrics, payloads: PayloadProcessors) -> Observers:
+    return Observers(
+        metrics=metrics.requests,
+        payloads=payloads,
+        log_headers=RequestLogHeaders.parse(settings.log_request_headers),
+        log_each=settings.log_each_invoke,
     )
 
 

@@ -48,8 +48,11 @@ BACKLOG: Final = 1024
 class RelayServer:
     """A relay with its sockets."""
 
-    def __init__(self, router: Router, owner: asyncio.TaskGroup, limits: Limits | None = None) -> None:
+    def __init__(
+        self, router: Router, owner: asyncio.TaskGroup, clock: Clock, limits: Limits | None = None
+    ) -> None:
         self.relay = Relay(router, limits)
+        self._clock = clock
         self._router = router
         self._owner = owner
         self._loop = asyncio.get_running_loop()
@@ -107,7 +110,7 @@ class RelayServer:
         with suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
                 while self.relay.clients:
-                    await asyncio.sleep(_DRAIN_LOOK_S)  # noqa: TID251 - real sockets have no virtual time
+                    await self._clock.sleep(_DRAIN_LOOK_S)
 
     def close(self) -> None:
         """End everything at once."""
@@ -198,10 +201,10 @@ class RelayServer:
                 call.request_reset()
                 self.flush()
 
-    async def keep_time(self, clock: Clock) -> None:
+    async def keep_time(self) -> None:
         """Tell the relay, again and again, that time passes; ends when cancelled."""
         while True:
-            await clock.sleep(TICK_S)
+            await self._clock.sleep(TICK_S)
             self.relay.tick(self.now())
             self.flush()
 
@@ -309,8 +312,8 @@ async def relaying(
 ) -> AsyncIterator[RelayServer]:
     """A relay while inside. On leaving, clients are asked to go, and what they have begun has `grace_s`."""
     async with asyncio.TaskGroup() as owner:
-        server = RelayServer(router, owner, limits)
-        ticking = owner.create_task(server.keep_time(clock), name="keep the relay's time")
+        server = RelayServer(router, owner, clock, limits)
+        ticking = owner.create_task(server.keep_time(), name="keep the relay's time")
         try:
             yield server
             await server.drain(grace_s)

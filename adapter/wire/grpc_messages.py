@@ -48,6 +48,14 @@ def prefix(length: int, *, compressed: bool = False) -> bytes:
     return _PREFIX.pack(compressed, length)
 
 
+def is_one_message(chunk: Chunk, limit_bytes: int) -> bool:
+    """Whether a chunk is one whole message that is not compressed: nearly every call's is."""
+    if len(chunk) < PREFIX_BYTES:
+        return False
+    flag, length = _PREFIX.unpack_from(chunk)
+    return not flag and len(chunk) == length + PREFIX_BYTES and length <= limit_bytes
+
+
 class MessageBounds:
     """Follows the messages of one direction of one stream.
 

@@ -21,6 +21,8 @@ from bench.dataplane.results import Run
 PREFIX_BYTES: Final = 5
 PROBE_CALLS: Final = 4
 """In flight each, by which the first guess of a rate is made."""
+CALLS_LEAST: Final = 8
+"""In flight each, however slow the proxy is."""
 WARM_S: Final = 0.3
 SETTLE_S: Final = 0.05
 GROWTH_WARM_CALLS: Final = 2000
@@ -70,7 +72,8 @@ class Bench:
 
     def _measured(self, target: Target, case: Case, seconds: float) -> Run:
         key = (target.name, case.name)
-        run = self.load(target, case, max(round(self._rates[key] * seconds), 2 * case.in_flight))
+        calls = max(round(self._rates[key] * seconds), CALLS_LEAST * case.in_flight)
+        run = self.load(target, case, calls)
         self._rates[key] = run.calls / run.seconds
         return run
 

@@ -2,12 +2,14 @@
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from adapter.cluster import leash
 from bench import harness
 
 PROC: Final = Path("/proc")
@@ -48,7 +50,7 @@ class Watched:
     def check_alive(self) -> None:
         """Raises `Broken`."""
         if self._child and self._child.poll() is not None:
-            raise Broken(f"{self._child.args!r} ended with status {self._child.returncode}\n{self.said}")
+            raise Broken(f"it ended with status {self._child.returncode}:\n{self.said or self._child.args}")
         if not (PROC / str(self.pid)).exists():
             raise Broken(f"there is no process {self.pid}")
 
@@ -106,10 +108,14 @@ def on_core(core: int) -> Iterator[None]:
 def started(
     command: Sequence[str], *, core: int, log: Path, env: Mapping[str, str] | None = None
 ) -> Iterator[Watched]:
-    """Run a server on that core; at the end it is told to stop, and killed if it does not."""
+    """Run a server on that core; at the end it is told to stop, and killed if it does not.
+
+    If the bench itself is killed, so is the server.
+    """
+    leashed = [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), *command]
     with log.open("wb") as output, on_core(core):
         child = subprocess.Popen(
-            list(command),
+            leashed,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -36,7 +36,7 @@ def _cpu_table(results: Results) -> Table:
         cells = [_cell(results, target, name) for target in results.targets]
         if any(cells) and not case.open_loop:
             ratio = results.ratio("ours", name, "nginx")
-            table.add_row(f"{name}: {case.about}", *cells, Text(str(ratio or "")))
+            table.add_row(f"{case.about} ({name})", *cells, Text(str(ratio or "")))
     return table
 
 

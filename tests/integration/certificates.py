@@ -1,6 +1,6 @@
 """Certificates for tests: an authority, a server on this machine, and two clients that it knows by name."""
 
-import datetime
+import datetime as dt
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +49,7 @@ class Certificates:
 
 
 def make(folder: Path) -> Certificates:
-    """Write them all: `ca`, `server`, one for each of `CLIENTS`, and `stranger`, of an authority of its own."""
+    """Write them all: `ca`, `server`, each of `CLIENTS`, and `stranger`, of an authority of its own."""
     made = Certificates(folder=folder)
     authority = _authority("remesh tests")
     made.authority.write_bytes(_pem(authority[0]))
@@ -104,14 +104,14 @@ def _signed(name: str, authority: Signed, *, usage: x509.ObjectIdentifier) -> Si
 
 
 def _builder(name: str, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(_named(name))
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=DAYS))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=DAYS))
     )
 
 

@@ -1,15 +1,15 @@
 """A runtime that answers as each call asks it to, and remembers what it saw of it.
 
-It implements `mmesh.ModelRuntime` (every load succeeds), V2's `ModelInfer` and Triton's `ModelStreamInfer`, which
-give back their inputs as outputs, and
+It implements `mmesh.ModelRuntime` (every load succeeds), V2's `ModelInfer` and Triton's `ModelStreamInfer`,
+which give back their inputs as outputs, and
 
     test.Echo/Unary           one message, given back
     test.Echo/ClientStream    many, given back as one
     test.Echo/ServerStream    one, given back `responses` times
     test.Echo/Bidi            many, each given back at once, `responses` times
 
-Messages are bytes. How a call is answered stands in its metadata as JSON, `echo-plan`: the fields of `Plan`. What
-a call with an `echo-call` was seen to be, `test.Echo/Seen` tells, once the call has come as far as is asked.
+Messages are bytes. How a call is answered stands in its metadata as JSON, `echo-plan`: the fields of `Plan`.
+What a call with an `echo-call` was seen to be, `test.Echo/Seen` tells, once it has come as far as is asked.
 
     python -m tests.integration.echo_runtime --listen 127.0.0.1:8085 --listen unix:/tmp/echo.sock
 """
@@ -176,8 +176,8 @@ class EchoHandler(grpc.GenericRpcHandler):
         await self._memory.began(seen)
         try:
             await _Answering(Plan.of(metadata), seen, context).carry_out()
-        except asyncio.CancelledError:
-            outcome = "cancelled"
+        except (asyncio.CancelledError, grpc.aio.InternalError):
+            outcome = "cancelled"  # the other error is what a write says that was under way
             raise
         except Exception as error:
             outcome = repr(error)
@@ -297,7 +297,7 @@ def _as_text(metadata: Iterable[Pair]) -> list[tuple[str, str]]:
 
 
 def _descriptions(runtime: ExampleRuntime) -> grpc.GenericRpcHandler:
-    """What V2 asks beside inference. (A whole servicer would be asked before any generic handler.)"""
+    """What V2 asks beside inference. A whole servicer would be asked before any generic handler."""
     servicer = _Inference(runtime)
     handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
         name: grpc.unary_unary_rpc_method_handler(
@@ -319,11 +319,13 @@ def _credentials(folder: Path, *, mutual: bool) -> grpc.ServerCredentials:
 
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="A runtime that answers as each call asks it to.")
-    address = {"metavar": "ADDRESS", "action": "append", "default": []}
+    address: dict[str, Any] = {"metavar": "ADDRESS", "action": "append", "default": []}
     parser.add_argument("--listen", help="127.0.0.1:PORT or unix:PATH; may be repeated", **address)
     parser.add_argument("--tls", help="the same, with TLS", **address)
     parser.add_argument("--mtls", help="the same, with TLS and client certificates", **address)
-    parser.add_argument("--certificates", type=Path, metavar="FOLDER", help="with server.pem, server.key, ca.pem")
+    parser.add_argument(
+        "--certificates", type=Path, metavar="FOLDER", help="with server.pem, server.key, ca.pem"
+    )
     parser.add_argument("--methods", type=_methods, default={}, help="the methods it names, `a.B/C=1;a.B/D=`")
     return parser.parse_args()
 

@@ -3,8 +3,10 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
+import grpc
 import pytest
 
 from tests.integration import certificates
@@ -69,14 +71,14 @@ def test_every_kind_of_call_with_its_errors_deadline_and_cancellation(
 @EVERY_DOOR
 def test_tritonclient_over_grpc(door: Door) -> None:
     said = exercises.triton(door, "grpc")
-    assert said == exercises.TRITON_GRPC
+    assert said == exercises.SAID_BY_TRITON["grpc"]
 
 
 @THROUGH_THE_MESH
 @pytest.mark.parametrize("door", ["tcp", "tls", "mtls"], indirect=True)
 def test_tritonclient_over_http(door: Door) -> None:
     said = exercises.triton(door, "http")
-    assert said == exercises.TRITON_HTTP
+    assert said == exercises.SAID_BY_TRITON["http"]
 
 
 @THROUGH_THE_MESH
@@ -163,3 +165,17 @@ def test_curl_infers_over_rest(door: Door) -> None:
     head, _, body = said.partition("\r\n\r\n")
     assert " 200" in head.splitlines()[0]
     assert json.loads(body)["outputs"] == [tensor]
+
+
+@pytest.mark.parametrize("who", [None, "stranger"], ids=["without a certificate", "of another authority"])
+def test_who_has_no_certificate_of_ours_is_refused(
+    who: str | None, get_door: GetDoor, made: Certificates
+) -> None:
+    files = {"ca": made.authority}
+    if who:
+        files |= {"cert": made.client(who), "key": made.client_key(who)}
+    with replace(get_door("mtls"), files=files).channel() as channel:
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/test.Echo/Unary")
+        with pytest.raises(grpc.RpcError) as refused:
+            call(b"x", metadata=(("mm-model-id", meshes.MODEL),), timeout=20)
+    assert refused.value.code() is grpc.StatusCode.UNAVAILABLE

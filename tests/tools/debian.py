@@ -1,7 +1,7 @@
 """Programs of Debian's packages: from the PATH, else unpacked into the cache.
 
-Unpacking needs no root, changes nothing outside the cache, and starts no service. Debian keeps one version of a
-release, so there is none to pin.
+Unpacking needs no root, changes nothing outside the cache, and starts no service. Debian keeps one version
+of a release, so there is none to pin.
 """
 
 import os

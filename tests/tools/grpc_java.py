@@ -25,7 +25,9 @@ def _build(workshop: Workshop) -> None:
         *(f"-DoutputDirectory={built / 'libraries'}", f"-DbuildDirectory={workshop.staging / 'target'}"),
     )
     classes = built / "classes"
-    workshop.run("javac", "-Xlint:all,-processing", "-Werror", "-cp", f"{built}/libraries/*", "-d", classes, *SOURCES)
+    workshop.run(
+        "javac", "-Xlint:all,-processing", "-Werror", "-cp", f"{built}/libraries/*", "-d", classes, *SOURCES
+    )
     place = workshop.cache / "grpc_java"
     shutil.rmtree(place, ignore_errors=True)
     built.replace(place)

@@ -131,7 +131,9 @@ def go_install(workshop: Workshop, package: str, *, name: str, env: Mapping[str,
 def go_build(workshop: Workshop, requires: Sequence[str], package: str, *, name: str) -> None:
     """Build a package within a module of our own, for those that `go install` refuses or would not pin."""
     requirements = "".join(f"\t{module}\n" for module in requires)
-    (workshop.staging / "go.mod").write_text(f"module remesh/tools\n\ngo 1.24\n\nrequire (\n{requirements})\n")
+    (workshop.staging / "go.mod").write_text(
+        f"module remesh/tools\n\ngo 1.24\n\nrequire (\n{requirements})\n"
+    )
     tools = f'//go:build tools\n\npackage tools\n\nimport _ "{package}"\n'
     (workshop.staging / "tools.go").write_text(tools)
     workshop.run("go", "-C", workshop.staging, "mod", "tidy")

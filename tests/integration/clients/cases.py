@@ -13,7 +13,17 @@ import grpc
 
 from adapter.stubs.inference import open_inference_pb2 as v2
 from tests.integration.clients.meshes import MODEL
-from tests.integration.echo_runtime import CALL_KEY, CODES, COMPRESSIONS, INFER, PLAN_KEY, SERVICE, Pair, Plan, filling
+from tests.integration.echo_runtime import (
+    CALL_KEY,
+    CODES,
+    COMPRESSIONS,
+    INFER,
+    PLAN_KEY,
+    SERVICE,
+    Pair,
+    Plan,
+    filling,
+)
 
 MODEL_LOST = "echo-lost"
 """Asked where the runtime says NOT_FOUND or UNAVAILABLE, so that reloading it disturbs no other call."""
@@ -118,7 +128,9 @@ def _plan(rng: random.Random) -> Plan:
 
 def _cancelled(rng: random.Random, made: Case) -> Case:
     """Cancelled when so many responses have come, or with none of them the initial metadata."""
-    plan = replace(made.plan, code=0, linger_ms=FOR_EVER_MS, early=True, initial=[("early", "yes")], responses=5)
+    plan = replace(
+        made.plan, code=0, linger_ms=FOR_EVER_MS, early=True, initial=[("early", "yes")], responses=5
+    )
     several = made.method.endswith(("/ServerStream", "/Bidi"))
     coming = plan.responses if several and made.messages else int(not several)
     return replace(made, ending="cancel", model=MODEL, plan=plan, cancel_after=rng.randint(0, coming))

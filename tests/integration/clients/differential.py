@@ -1,7 +1,7 @@
 """The same calls sent to the runtime itself and through an instance, and what differs.
 
-The client is grpcio's synchronous one: the asyncio one loses the initial metadata, or the status, of a call that
-ends while it is still being begun or written.
+The client is grpcio's synchronous one: the asyncio one loses the initial metadata, or the status, of a call
+that ends while it is still being begun or written.
 """
 
 import json
@@ -133,11 +133,9 @@ def _started(channel: grpc.Channel, one: Case, name: str) -> Iterator[Any]:
             left.wait()
 
     options = {"metadata": one.sent_metadata(name), "timeout": one.timeout_s, "compression": one.compression}
-    call: Any
-    if one.sends_one:
-        call = channel.unary_stream(f"/{one.method}")(one.messages[0], **options)
-    else:
-        call = channel.stream_stream(f"/{one.method}")(messages(), **options)
+    several: Any = channel.stream_stream(f"/{one.method}")
+    single: Any = channel.unary_stream(f"/{one.method}")
+    call = single(one.messages[0], **options) if one.sends_one else several(messages(), **options)
     if one.ending == "cancel" and not one.cancel_after:
         call.initial_metadata()
         call.cancel()

@@ -1,7 +1,7 @@
 """What every gRPC client does once, and what must come of it.
 
-A client is a program of its own. It is told `name=value` (see `arguments`), and prints `name=value` for each thing
-that it got: a message, a piece of metadata, the number of a status. What the runtime saw is asked of the runtime.
+A client is a program of its own. It is told `name=value` (see `arguments`), and prints `name=value` for each
+thing that it got: a message, a piece of metadata, the number of a status. What the runtime saw is asked of it.
 """
 
 import shutil
@@ -27,7 +27,9 @@ STATUS_DETAILS = "0809120b6e6f74207965743a20c3bc"
 PLANS = {
     "unary": Plan(initial=[("initial", "early")], trailing=[("trailing-bin", "00ff80")]),
     "server_stream": Plan(responses=3),
-    "error": Plan(code=9, details="not yet: \u00fc %", trailing=[("grpc-status-details-bin", STATUS_DETAILS)]),
+    "error": Plan(
+        code=9, details="not yet: \u00fc %", trailing=[("grpc-status-details-bin", STATUS_DETAILS)]
+    ),
     "deadline": Plan(delay_ms=30_000),
     "cancel": Plan(linger_ms=30_000),
 }
@@ -45,15 +47,25 @@ EXPECTED = {
     "deadline": "4",
     "cancel": "1",
 }
-TRITON_GRPC = {
-    **{"live": "True", "ready": "True", "model.ready": "True", "unknown": "StatusCode.NOT_FOUND"},
-    **dict.fromkeys(("infer", "infer.gzip", "infer.deflate", "aio.infer"), "same"),
-    **{f"stream.{number}": "same" for number in range(3)},
-}
-TRITON_HTTP = {
-    **{"live": "True", "ready": "True", "model.ready": "True", "unknown": "404"},
-    **dict.fromkeys(("infer.binary", "infer.json-out", "infer.json-in", "infer.gzip", "infer.deflate"), "same"),
-    **{"infer.json": "[[1.5, -2.0, 3.25]]", "aio.infer": "same"},
+SAID_BY_TRITON = {
+    "grpc": {
+        "live": "True",
+        "ready": "True",
+        "model.ready": "True",
+        "unknown": "StatusCode.NOT_FOUND",
+        **dict.fromkeys(("infer", "infer.gzip", "infer.deflate", "aio.infer"), "same"),
+        **{f"stream.{number}": "same" for number in range(3)},
+    },
+    "http": {
+        "live": "True",
+        "ready": "True",
+        "model.ready": "True",
+        "unknown": "404",
+        "aio.infer": "same",
+        **dict.fromkeys(("infer.binary", "infer.json-out", "infer.json-in"), "same"),
+        **dict.fromkeys(("infer.gzip", "infer.deflate"), "same"),
+        "infer.json": "[[1.5, -2.0, 3.25]]",
+    },
 }
 
 
@@ -78,7 +90,13 @@ def _java() -> list[str]:
     built = tool(grpc_java.RECIPE)
     # It lives for a second: the quick compiler alone is quicker.
     quick = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto")
-    return [shutil.which("java") or "java", *quick, "-cp", f"{built}/classes:{built}/libraries/*", "Exercises"]
+    return [
+        shutil.which("java") or "java",
+        *quick,
+        "-cp",
+        f"{built}/classes:{built}/libraries/*",
+        "Exercises",
+    ]
 
 
 CLIENTS: Mapping[str, Callable[[], list[str]]] = {

@@ -26,7 +26,15 @@ class Exercises:
         self._asked = asked
 
     async def all(self) -> None:
-        for exercise in (self.unary, self.streams, self.bidi, self.large, self.error, self.deadline, self.cancel):
+        for exercise in (
+            self.unary,
+            self.streams,
+            self.bidi,
+            self.large,
+            self.error,
+            self.deadline,
+            self.cancel,
+        ):
             await exercise()
 
     def _unary(self, exercise: str, message: bytes, timeout_s: float = WAIT_S_MAX) -> Any:

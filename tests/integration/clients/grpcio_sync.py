@@ -37,8 +37,8 @@ def metadata(asked: dict[str, str], exercise: str) -> tuple[tuple[str, str], ...
 
 
 def tell(what: str, value: object) -> None:
-    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # it is a text stream here
-    sys.stdout.write(f"{what}={value}\n")
+    sys.stdout.buffer.write(f"{what}={value}\n".encode())
+    sys.stdout.buffer.flush()
 
 
 def number(code: grpc.StatusCode) -> int:
@@ -64,7 +64,15 @@ class Exercises:
         self._asked = asked
 
     def all(self) -> None:
-        for exercise in (self.unary, self.streams, self.bidi, self.large, self.error, self.deadline, self.cancel):
+        for exercise in (
+            self.unary,
+            self.streams,
+            self.bidi,
+            self.large,
+            self.error,
+            self.deadline,
+            self.cancel,
+        ):
             exercise()
 
     def _unary(self, exercise: str, message: bytes, timeout_s: float = WAIT_S_MAX) -> tuple[bytes, Any]:
@@ -74,7 +82,7 @@ class Exercises:
     def _bidi(self, exercise: str) -> tuple["SimpleQueue[bytes | None]", Any]:
         requests: SimpleQueue[bytes | None] = SimpleQueue()
         start: Any = self._channel.stream_stream("/test.Echo/Bidi")
-        until_none: Iterator[bytes] = iter(requests.get, None)  # type: ignore[arg-type]  # None ends it
+        until_none: Iterator[bytes] = iter(requests.get, None)
         return requests, start(until_none, metadata=metadata(self._asked, exercise), timeout=WAIT_S_MAX)
 
     def unary(self) -> None:
@@ -115,7 +123,7 @@ class Exercises:
         try:
             self._unary("deadline", b"x", timeout_s=int(self._asked["deadline_ms"]) / 1e3)
         except grpc.RpcError as error:
-            tell("deadline", number(error.code()))  # type: ignore[attr-defined]  # it is a call, too
+            tell("deadline", number(error.code()))
 
     def cancel(self) -> None:
         requests, call = self._bidi("cancel")

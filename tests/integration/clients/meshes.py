@@ -1,4 +1,4 @@
-"""An echo runtime, instances before it, and the doors by which clients come in: TCP, TLS, mTLS, a unix socket.
+"""An echo runtime, instances before it, and the doors where clients come in: TCP, TLS, mTLS, a unix socket.
 
 With `REMESH_TEST_DIRECT=1` the doors are the runtime's own, which tells whose fault a failure is.
 """

@@ -1,4 +1,4 @@
-"""What Triton's own clients do once, over gRPC or HTTP, each in its two forms; see `exercises.py` for the form.
+"""What Triton's own clients do once, over gRPC or HTTP, each in its two forms; see `exercises.py`.
 
 Told `protocol=grpc` or `protocol=http`. The runtime gives back every input as an output of its name.
 """
@@ -25,7 +25,9 @@ def inputs_of(module: Any, words: Any, **how: Any) -> list[Any]:
 
 def tell_answer(what: str, result: Any, words: Any = WORDS) -> None:
     floats, got = result.as_numpy("floats"), result.as_numpy("words")
-    same = np.array_equal(floats, FLOATS) and [_bytes(word) for word in got[0]] == [_bytes(word) for word in words[0]]
+    same = np.array_equal(floats, FLOATS) and [_bytes(word) for word in got[0]] == [
+        _bytes(word) for word in words[0]
+    ]
     tell(what, "same" if same else f"{floats} {got}")
 
 
@@ -78,7 +80,10 @@ def http_options(asked: dict[str, str]) -> dict[str, Any]:
     if "ca" not in asked:
         return {}
     names = {"ca_certs": "ca", "certfile": "cert", "keyfile": "key"}
-    return {"ssl": True, "ssl_options": {option: asked[name] for option, name in names.items() if name in asked}}
+    return {
+        "ssl": True,
+        "ssl_options": {option: asked[name] for option, name in names.items() if name in asked},
+    }
 
 
 def http_sync(asked: dict[str, str]) -> None:
@@ -96,7 +101,9 @@ def http_sync(asked: dict[str, str]) -> None:
     inputs = inputs_of(triton, TEXTS, binary_data=False)
     outputs = [triton.InferRequestedOutput(name, binary_data=True) for name in ("floats", "words")]
     tell_answer("infer.json-in", client.infer(model, inputs, outputs=outputs), TEXTS)
-    floats = client.infer(model, inputs[:1], outputs=[triton.InferRequestedOutput("floats", binary_data=False)])
+    floats = client.infer(
+        model, inputs[:1], outputs=[triton.InferRequestedOutput("floats", binary_data=False)]
+    )
     tell("infer.json", json.dumps(floats.as_numpy("floats").tolist()))
     for compression in ("gzip", "deflate"):
         how = {"request_compression_algorithm": compression, "response_compression_algorithm": compression}
