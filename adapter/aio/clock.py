@@ -22,10 +22,15 @@ class Clock(Protocol):
 
 
 class LoopClock:
-    """The event loop's own time; virtual where the loop's is."""
+    """The event loop's own time; virtual where the loop's is. It stays with the loop that it is first asked in."""
 
-    def now_s(self) -> float:
-        return asyncio.get_running_loop().time()
+    def __init__(self) -> None:
+        self.now_s = self._first_now_s
+        """Asked for each call, and finding the loop costs a system call."""
+
+    def _first_now_s(self) -> float:
+        self.now_s = asyncio.get_running_loop().time
+        return self.now_s()
 
     def epoch_ms(self) -> int:
         return time.time_ns() // 1_000_000

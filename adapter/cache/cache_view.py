@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from adapter.cache.copies import Copies
 from adapter.cache.entry import CacheEntry, EntryState
 from adapter.cache.failed import FailedLoads
 from adapter.cache.failures import Failure
@@ -11,6 +12,8 @@ from adapter.domain.ids import ModelId
 
 class CacheView:
     """The side of a `ModelCache` that changes nothing."""
+
+    _copies: Copies
 
     def __init__(self, *, room: Room, failed: FailedLoads) -> None:
         self._entries: dict[ModelId, CacheEntry] = {}
@@ -43,6 +46,20 @@ class CacheView:
     def stranded_bytes(self) -> int:
         """What the runtime never let go."""
         return self._room.stranded_bytes
+
+    @property
+    def copies(self) -> int:
+        """How many models the runtime holds, those on their way out included."""
+        return len(self._copies)
+
+    def coldest_used_s(self) -> float | None:
+        """When the copy that is unused for longest was last used; None: there is no copy. Looks at each."""
+        return self._copies.coldest_used_s()
+
+    def used_s(self, model: ModelId) -> float | None:
+        """When the model was last used, or asked for; None: the cache does not know of it."""
+        entry = self._entries.get(model)
+        return None if entry is None else entry.worth.used_s
 
     def state(self, model: ModelId) -> EntryState | None:
         """Where the model is; None: the cache does not know of it."""

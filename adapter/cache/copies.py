@@ -15,6 +15,7 @@ from adapter.cache.room import Room
 from adapter.domain.ids import ModelId
 
 IN_THE_RUNTIME: Final = (EntryState.SIZING, EntryState.ACTIVE, EntryState.UNLOADING)
+_MAKE_ROOM: Final = (Cause.EVICTED, Cause.SURPLUS)
 
 
 class Copies:
@@ -31,8 +32,8 @@ class Copies:
         self._held: dict[ModelId, float] = {}
         # Pinned by us for those who waited for the load, and since when: until one of them has come, the
         # next load could take the copy away again, and two models could chase each other for ever.
-        self._draining: dict[ModelId, tuple[float, str]] = {}
-        # To be unloaded once nobody uses them: since when they wait for that, and why they go.
+        self._draining: dict[ModelId, tuple[float, StartUnload]] = {}
+        # To be unloaded once nobody uses them: since when they wait for that, and what is said then.
         self._orphaned_pins: dict[ModelId, int] = {}
         # Requests that still run on a copy that is gone. The next copy of the model inherits them, so that
         # each release finds its acquire.
@@ -47,6 +48,10 @@ class Copies:
     def pinned_bytes(self) -> int:
         """What is loaded and in use."""
         return self._order.pinned_bytes
+
+    def coldest_used_s(self) -> float | None:
+        """When the copy that is unused for longest was last used; None: there is no copy. Looks at each."""
+        return min((entry.worth.used_s for entry in self._copies.values()), default=None)
 
     # Use.
 
@@ -110,7 +115,8 @@ class Copies:
         self._let_go(entry)
         self._order.remove(entry.worth)
         self._room.begin_unload(entry.worth.size_bytes)
-        self._draining[entry.model] = (now_s, because or cause.value)
+        command = StartUnload(model=entry.model, cause=because or cause.value, makes_room=cause in _MAKE_ROOM)
+        self._draining[entry.model] = (now_s, command)
         if not entry.worth.pins:
             self._unload_drained(entry)
 
@@ -146,8 +152,7 @@ class Copies:
     def _unload_drained(self, entry: CacheEntry) -> None:
         drained = self._draining.pop(entry.model, None)
         if drained is not None:
-            _, because = drained
-            self._emit(StartUnload(model=entry.model, cause=because))
+            self._emit(drained[1])
 
     # Room.
 

@@ -168,6 +168,8 @@ class StartUnload:
 
     model: ModelId
     cause: str
+    makes_room: bool = False
+    """It is evicted, rather than asked to go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

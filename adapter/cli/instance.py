@@ -1,5 +1,6 @@
 """`remesh instance`: one adapter beside one runtime."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -39,7 +40,7 @@ def command(
     except BadSettings as error:
         fail(f"these settings must be mended first:\n{error}")
     logs.configure(level=settings.log_level, form=settings.log_format)
-    run(run_instance(settings))
+    run(run_instance(settings, variables=os.environ))
 
 
 def settings_help() -> str:

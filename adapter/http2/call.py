@@ -9,16 +9,16 @@ from typing import Final
 
 from adapter.domain.errors import AdapterError, Code
 from adapter.http2.client_side import ClientConnection
-from adapter.http2.flow import Stream
+from adapter.http2.flow import NO_STREAM, ClientSide, Stream
 from adapter.http2.frames import ErrorCode
 from adapter.http2.metadata import metadata_fields, timeout_field
 from adapter.http2.outgoing import Shared
-from adapter.http2.request_half import ClientSide, RequestHalf
+from adapter.http2.request_half import RequestHalf
 from adapter.http2.request_head import RequestHead
 from adapter.http2.response_head import RESPONSE_FIELDS, ResponseHead, trailer_fields
 from adapter.http2.retries import Again, Retries
 from adapter.http2.verdicts import Answer, Plan, Router, Target
-from adapter.wire.grpc_messages import ENCODINGS, PREFIX_BYTES, MessageBounds, is_one_message, prefix
+from adapter.wire.grpc_messages import ENCODINGS, PREFIX_BYTES, Chunk, MessageBounds, is_one_message, prefix
 
 REFUSAL_CHARS_MAX: Final = 2000
 """An error's text travels in a header, and clients take 8 KiB of those."""
@@ -149,6 +149,7 @@ class Call(RequestHalf):
         assert target is not None
         assert held is not None
         self.upstream_connection, self.upstream_stream = connection, stream
+        self._passed = 0
         block = head.for_peer if target.to_peer else head.for_runtime
         if head.timeout:
             block += self._timeout()
@@ -158,17 +159,35 @@ class Call(RequestHalf):
             connection.send_headers(stream, block, end=self.ended)
             return
         connection.send_headers(stream, block, end=False)
-        if target.message is None:
-            data = held[0] if len(held) == 1 else b"".join(held)
-        else:
-            assert self._message_bytes is not None
-            rest = b"".join(held)[self._message_bytes :]
-            data = b"".join((prefix(len(target.message)), target.message, rest))
-        # A message that is longer or shorter than it came counts as it came.
-        self._passed = self._held_bytes - len(data)
-        sent = connection.send_data(stream, data, end=self.ended)
-        if not self.ended:
+        chunks = held if target.edit is None and target.message is None else self._rewritten(target, held)
+        ended, left = self.ended, len(chunks)
+        sent = 0
+        for chunk in chunks:
+            left -= 1
+            sent += connection.send_data(stream, chunk, end=ended and not left)
+        if not ended:
             self.request_sent(sent)
+
+    def _rewritten(self, target: Target, held: list[Chunk]) -> list[Chunk]:
+        """What was held, with the first message as the target wants it."""
+        size, edit = self._message_bytes, target.edit
+        assert size is not None
+        if edit is not None:
+            first = held[0]
+            grown = len(edit.put) - (edit.end - edit.start)
+            before, after = first[PREFIX_BYTES : PREFIX_BYTES + edit.start], first[PREFIX_BYTES + edit.end :]
+            begin = b"".join((prefix(size - PREFIX_BYTES + grown), before, edit.put, after))
+            chunks: list[Chunk] = [begin, *held[1:]] if len(held) > 1 else [begin]
+        else:
+            assert target.message is not None
+            rest = b"".join(held)[size:]
+            chunks = [prefix(len(target.message)) + target.message]
+            if rest:
+                chunks.append(rest)
+            grown = len(target.message) + PREFIX_BYTES - size
+        # A message that is longer or shorter than it came counts as it came.
+        self._passed = -grown
+        return chunks
 
     def _timeout(self) -> bytes:
         """What is left of the client's patience; as it came, if nothing was waited for."""
@@ -181,7 +200,7 @@ class Call(RequestHalf):
 
     def response_headers(self, head: ResponseHead, *, end: bool) -> None:
         """A header block: headers, trailers, or both in one."""
-        if self.done or head.informational:
+        if self.done or (head.informational and not end):
             return
         if end:
             self._response_end(head)
@@ -193,25 +212,26 @@ class Call(RequestHalf):
         else:
             self._begin_answer(head)
 
-    def response_data(self, chunk: bytes, *, end: bool) -> None:
+    def response_data(self, chunk: Chunk, *, end: bool) -> None:
         """A part of the response."""
         if self.done:
             return
-        if not self._follow_response(chunk):
+        size, bounds = len(chunk), self._response_bounds
+        if (bounds is None or not bounds.passes(size)) and not self._follow_response(chunk):
             return
         if not self._answering:
             self._begin_answer(self._held_head)
-        self.response_bytes += len(chunk)
+        self.response_bytes += size
         if self.spied_response is not None and self.response_bytes <= self._shared.limits.message_bytes_max:
             self.spied_response.append(chunk)
         sent = self.client.send_data(self.client_stream, chunk, end=False)
         if sent:
             self.response_sent(sent)
-        if end:
+        if end and not self.done:
             self._drop_upstream(ErrorCode.NO_ERROR)
             self.refuse(Code.INTERNAL, "the runtime ended its answer without a status")
 
-    def _follow_response(self, chunk: bytes) -> bool:
+    def _follow_response(self, chunk: Chunk) -> bool:
         """Whether what came are messages of a size that is allowed; if not, the call is refused."""
         bounds, limit_bytes = self._response_bounds, self._shared.limits.message_bytes_max
         if bounds is None:
@@ -257,13 +277,13 @@ class Call(RequestHalf):
     def _begin_answer(self, head: ResponseHead | None) -> None:
         self._answering = True
         self._held_head = None
-        self._let_go()
+        self.let_go()
         block = RESPONSE_FIELDS if head is None else head.block
         self.client.send_headers(self.client_stream, block, end=False)
 
     def _response_end(self, head: ResponseHead) -> None:
         code = Code.UNKNOWN if head.grpc_status is None else head.grpc_status
-        if code is not Code.OK and self._can_repeat():
+        if code is not Code.OK and self.plan.door is None and self._can_repeat():
             again = self._retry_state().after(code, head.grpc_message)
             if again is not Again.NO:
                 self._send_again(again)
@@ -280,7 +300,7 @@ class Call(RequestHalf):
     # Again.
 
     def _can_repeat(self) -> bool:
-        return not self._answering and self._held is not None
+        return not self._answering and self._held is not None and self.plan.door is None
 
     def _retry_state(self) -> Retries:
         if self._retries is None:
@@ -319,6 +339,7 @@ class Call(RequestHalf):
         if code is Code.UNIMPLEMENTED and self.head.encoding:
             fields += metadata_fields([("grpc-accept-encoding", ",".join(ENCODINGS))])
         self._drop_upstream(ErrorCode.CANCEL)
+        self._held_head = None
         if not self._answering:
             fields = RESPONSE_FIELDS + fields
         self._end_client(fields, code)
@@ -354,7 +375,7 @@ class Call(RequestHalf):
     def _finish(self, code: Code) -> None:
         assert not self.done
         self.done = True
-        self._let_go()
+        self.let_go()
         if self.cancel_resolving is not None:
             self.cancel_resolving()
             self._no_longer_waiting()
@@ -364,6 +385,8 @@ class Call(RequestHalf):
         if self.target is not None:
             self._router.released(self.target)
         self._router.answered(self, code)
+        # The stream knows its call; without this the two would wait for the garbage collector.
+        self.client_stream = NO_STREAM
 
 
 def _error_code(code: int) -> ErrorCode:

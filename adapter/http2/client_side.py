@@ -4,16 +4,23 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from adapter.http2.connection import Connection
+from adapter.http2.control_frames import protocol_problem
 from adapter.http2.flow import Stream
-from adapter.http2.frames import PREFACE, STREAM_ID_MAX, ErrorCode, Setting, StreamProblem
-from adapter.http2.header_blocks import BlockReader
+from adapter.http2.frames import PREFACE, STREAM_ID_MAX, ErrorCode, Flag, Setting
+from adapter.http2.header_blocks import BlockReader, is_plain
 from adapter.http2.outgoing import Outlet, Shared
 from adapter.http2.response_head import ResponseHead
+from adapter.wire.grpc_messages import Chunk
 
 if TYPE_CHECKING:
     from adapter.http2.call import Call
 
 RESPONSES_REMEMBERED_MAX: Final = 1024
+RESPONSE_REMEMBERED_BYTES_MAX: Final = 1024
+STREAMS_UNTOLD_MAX: Final = 100
+"""So many streams a peer should take (RFC 9113, section 6.5.2), before it has told how many it does."""
+OPENED_BLOCKED_MAX: Final = 1000
+"""Streams opened on a connection while its socket takes nothing: their headers pile up."""
 
 
 class ClientConnection(Connection):
@@ -25,7 +32,11 @@ class ClientConnection(Connection):
         super().__init__(shared, outlet)
         self._on_change = on_change
         """Called when a stream has ended, when the peer tells its limit, and when the connection ends."""
+        self.peer_streams_max = STREAMS_UNTOLD_MAX
+        self.is_new = True
+        """The peer has not told how many streams it takes."""
         self._next_id = 1
+        self._opened_blocked = 0
         self._reader = BlockReader()
         limits = shared.limits
         self.push(PREFACE)
@@ -46,7 +57,9 @@ class ClientConnection(Connection):
     @property
     def has_room(self) -> bool:
         """Whether one more stream may be opened."""
-        if self.finished or self.goaway_received or self._next_id > STREAM_ID_MAX:
+        if self.finished or self.goaway_received:
+            return False
+        if self.blocked and self._opened_blocked >= OPENED_BLOCKED_MAX:
             return False
         most = self.peer_streams_max
         return most is None or len(self.streams) < most
@@ -56,6 +69,9 @@ class ClientConnection(Connection):
         stream = Stream(self._next_id, call, self.stream_window_out, self.shared.limits.window_bytes)
         self.last_stream_id = self._next_id
         self._next_id += 2
+        if self._next_id > STREAM_ID_MAX:
+            self.goaway_received = True  # as good as: what is open may end here, and nothing else begins
+        self._opened_blocked = self._opened_blocked + 1 if self.blocked else 0
         self.streams[stream.id] = stream
         call.opened(self, stream)
 
@@ -64,7 +80,7 @@ class ClientConnection(Connection):
         head = self._head(block)
         if stream is None:
             if self._is_idle(stream_id):
-                raise StreamProblem(stream_id, ErrorCode.PROTOCOL_ERROR, "HEADERS on a stream of nobody")
+                raise protocol_problem(f"HEADERS on stream {stream_id}, which was never open")
             return
         stream.ended_in = stream.ended_in or end
         stream.call.response_headers(head, end=end)
@@ -77,18 +93,19 @@ class ClientConnection(Connection):
 
     def _head(self, block: bytes) -> ResponseHead:
         reader, known = self._reader, self.shared.responses
-        if reader.stateless:
-            head = known.get(block)
-            if head is not None:
-                return head
-        head = ResponseHead(self.shared.heads.fields.fields(reader.plain(block)))
-        if reader.stateless:
+        head = known.get(block)
+        if head is not None and (reader.stateless or (head.is_plain and reader.table_is_empty)):
+            return head
+        plain = reader.plain(block)
+        head = ResponseHead(self.shared.heads.fields.fields(plain))
+        if plain is block:
+            head.is_plain = is_plain(block)
             if len(known) >= RESPONSES_REMEMBERED_MAX:
                 known.clear()
             known[block] = head
         return head
 
-    def _deliver(self, stream: Stream, chunk: bytes, *, end: bool) -> None:
+    def _deliver(self, stream: Stream, chunk: Chunk, *, end: bool) -> None:
         stream.call.response_data(chunk, end=end)
 
     def _sent(self, stream: Stream, size: int) -> None:
@@ -99,6 +116,15 @@ class ClientConnection(Connection):
 
     def _removed(self, _stream: Stream) -> None:
         self._on_change(self)
+
+    def _settings(self, stream_id: int, payload: bytes, flags: int) -> None:
+        if self.is_new and not flags & Flag.ACK:
+            self.is_new = False
+            self.peer_streams_max = None
+            super()._settings(stream_id, payload, flags)
+            self._on_change(self)
+        else:
+            super()._settings(stream_id, payload, flags)
 
     def _apply(self, number: int, value: int) -> None:
         super()._apply(number, value)

@@ -29,6 +29,12 @@ from adapter.http2.frames import (
     window_update_frame,
 )
 from adapter.http2.outgoing import Outlet, Shared
+from adapter.wire.grpc_messages import Chunk
+
+VIEW_BYTES_MIN: Final = 4096
+"""Less data than this is cheaper to copy than to look at."""
+VIEW_SHARE_MIN: Final = 16
+"""A view keeps all that was read with it; it may be no smaller a part of that."""
 
 KEEPALIVE_PING: Final = b"remesh:k"
 
@@ -43,7 +49,7 @@ class Connection(ControlFrames):
         self._block: list[bytes] | None = None
         self._block_stream, self._block_flags, self._block_bytes = 0, 0, 0
         self._frame_bytes_in = DEFAULT_FRAME_BYTES
-        self._receive_window = DEFAULT_WINDOW
+        self._receive_window = max(shared.limits.connection_window_bytes, DEFAULT_WINDOW)
         self._asked_s: float | None = None
 
     # What a subclass does.
@@ -53,7 +59,7 @@ class Connection(ControlFrames):
         """A whole header block has come."""
 
     @abstractmethod
-    def _deliver(self, stream: Stream, chunk: bytes, *, end: bool) -> None:
+    def _deliver(self, stream: Stream, chunk: Chunk, *, end: bool) -> None:
         """Data of a stream have come."""
 
     @abstractmethod
@@ -68,19 +74,21 @@ class Connection(ControlFrames):
         self.push(settings_frame(settings))
         if window > DEFAULT_WINDOW:
             self.push(window_update_frame(0, window - DEFAULT_WINDOW))
-        self._receive_window = max(window, DEFAULT_WINDOW)
         # Held to at once, not when the peer has acknowledged it: it only allows more than the default.
         self._frame_bytes_in = settings[Setting.MAX_FRAME_SIZE]
 
     def receive(self, data: bytes) -> None:
         """Bytes have come; what they cause is in the `out` of the connections concerned."""
+        if self.finished:
+            return
         self.shared.counts.bytes_in += len(data)
         self.heard_s = self.shared.now_s
         self._asked_s = None
         try:
+            position = 0
             if self._partial:
-                data = self._completed(data)
-            self._partial = self._frames(data)
+                position = self._complete(data)
+            self._partial = self._frames(data, position) if position < len(data) else self._partial
         except ConnectionProblem as problem:
             self.fail(problem.code, problem.text)
 
@@ -120,7 +128,8 @@ class Connection(ControlFrames):
             self.push(ping_frame(KEEPALIVE_PING, ack=False))
         if not self.finished:
             self._end_stalled(now_s - limits.stall_s_max)
-            self._give_credit()
+            if self._receive_window < self.shared.limits.connection_window_bytes >> 1:
+                self._give_credit()
 
     def _end_stalled(self, since_s: float) -> None:
         for stream in list(self.streams.values()):
@@ -134,21 +143,25 @@ class Connection(ControlFrames):
 
     # Frames.
 
-    def _completed(self, data: bytes) -> bytes:
-        """Handle the frame that had begun to come; gives what follows it."""
-        partial = self._partial
+    def _complete(self, data: bytes) -> int:
+        """Handle the frame that had begun to come; gives the position of what follows it."""
+        partial, missing = self._partial, 0
         if len(partial) < FRAME_HEADER_BYTES:
-            return partial + data
-        missing = FRAME_HEADER_BYTES + int.from_bytes(partial[:3], "big") - len(partial)
-        if len(data) < missing:
-            return partial + data
-        self._partial = b""
-        self._frames(partial + data[:missing])
-        return data[missing:]
+            missing = FRAME_HEADER_BYTES - len(partial)
+            partial += data[:missing]
+            if len(partial) < FRAME_HEADER_BYTES:
+                self._partial = partial
+                return len(data)
+        length = FRAME_HEADER_BYTES + int.from_bytes(partial[:3], "big")
+        position = missing + min(length - len(partial), len(data) - missing)
+        self._partial = partial + data[missing:position]
+        if len(self._partial) == length or length > FRAME_HEADER_BYTES + self._frame_bytes_in:
+            self._partial = self._frames(self._partial, 0)
+        return position
 
-    def _frames(self, data: bytes) -> bytes:
-        """Handle all whole frames; gives the bytes of the one that is not."""
-        position, end = 0, len(data)
+    def _frames(self, data: bytes, position: int) -> bytes:
+        """Handle all whole frames from this position; gives the bytes of the one that is not."""
+        end = len(data)
         while end - position >= FRAME_HEADER_BYTES and not self.finished:
             high, low, kind, flags, stream_id = read_frame_header(data, position)
             length = high << 8 | low
@@ -162,7 +175,12 @@ class Connection(ControlFrames):
                 raise protocol_problem("a header block was not ended")
             try:
                 if kind == 0:
-                    self._data(stream_id & STREAM_ID_MAX, data[start:position], flags)
+                    payload: Chunk
+                    if length < VIEW_BYTES_MIN or length * VIEW_SHARE_MIN < end:
+                        payload = data[start:position]
+                    else:
+                        payload = memoryview(data)[start:position]
+                    self._data(stream_id & STREAM_ID_MAX, payload, flags)
                 elif kind == 1:
                     self._headers_frame(stream_id & STREAM_ID_MAX, data[start:position], flags)
                 elif kind == Kind.CONTINUATION:
@@ -173,7 +191,7 @@ class Connection(ControlFrames):
                 self._end_broken(problem)
         return data[position:]
 
-    def _data(self, stream_id: int, payload: bytes, flags: int) -> None:
+    def _data(self, stream_id: int, payload: Chunk, flags: int) -> None:
         length = len(payload)
         self._receive_window -= length
         if self._receive_window < self.shared.limits.connection_window_bytes >> 1:
@@ -200,15 +218,12 @@ class Connection(ControlFrames):
             self._allow("empty_frames_burst")
 
     def _give_credit(self) -> None:
-        """Open the connection's window again, unless too much lies here already."""
+        """Open the connection's window again."""
         if self._receive_window < 0:
             raise ConnectionProblem(ErrorCode.FLOW_CONTROL_ERROR, "more data than the connection's window")
         full = max(self.shared.limits.connection_window_bytes, DEFAULT_WINDOW)
         increment = full - self._receive_window
         if increment < full >> 1 or self.finished:
-            return
-        if self.shared.is_full:
-            self._hit("buffered_bytes_max")
             return
         self._receive_window = full
         self.push(window_update_frame(0, increment))
@@ -226,7 +241,7 @@ class Connection(ControlFrames):
             raise protocol_problem("HEADERS on stream 0")
         if flags & (Flag.PADDED | Flag.PRIORITY):
             if flags & Flag.PADDED:
-                payload = _unpadded(payload)
+                payload = bytes(_unpadded(payload))
             if flags & Flag.PRIORITY:
                 payload = after_priority(stream_id, payload)
         if flags & Flag.END_HEADERS:
@@ -263,7 +278,7 @@ class Connection(ControlFrames):
         self._peer_reset(stream, problem.code)
 
 
-def _unpadded(payload: bytes) -> bytes:
+def _unpadded(payload: Chunk) -> Chunk:
     """Without the padding (section 6.1)."""
     if not payload:
         raise ConnectionProblem(ErrorCode.FRAME_SIZE_ERROR, "padding without its length")

@@ -23,6 +23,9 @@ from adapter.http2.outgoing import Outgoing, Outlet, Shared
 
 DRAIN_PING: Final = b"remesh:d"
 
+PARAMETERS_AT_ONCE: Final = 16
+"""A SETTINGS frame with more counts as several: each parameter may concern every stream."""
+
 
 class ControlFrames(Outgoing):
     """One side of one connection, as far as it obeys the other."""
@@ -35,6 +38,8 @@ class ControlFrames(Outgoing):
         """The highest that was used."""
         self.goaway_received = False
         self._settings_acknowledged = False
+        self._pinged_at = (0, 0)
+        """How far the connection was at the last PING. One after data measures the link, and is no flood."""
         self._handlers = {
             Kind.PRIORITY: self._priority,
             Kind.RST_STREAM: self._rst_stream,
@@ -102,7 +107,8 @@ class ControlFrames(Outgoing):
             return
         if len(payload) % 6:
             raise ConnectionProblem(ErrorCode.FRAME_SIZE_ERROR, "SETTINGS has 6 bytes for each")
-        self._allow("settings_burst")
+        for _ in range(0, len(payload) + 1, 6 * PARAMETERS_AT_ONCE):
+            self._allow("settings_burst")
         for start in range(0, len(payload), 6):
             number = int.from_bytes(payload[start : start + 2], "big")
             self._apply(number, int.from_bytes(payload[start + 2 : start + 6], "big"))
@@ -128,7 +134,10 @@ class ControlFrames(Outgoing):
         if len(payload) != 8:  # noqa: PLR2004 - section 6.7
             raise ConnectionProblem(ErrorCode.FRAME_SIZE_ERROR, "PING has 8 bytes")
         if not flags & Flag.ACK:
-            self._allow("pings_burst")
+            progress = (self.last_stream_id, self.data_sent)
+            if progress == self._pinged_at:
+                self._allow("pings_burst")
+            self._pinged_at = progress
             self.push(ping_frame(payload, ack=True))
         elif payload == DRAIN_PING:
             self._drain_heard()
@@ -176,7 +185,8 @@ def after_priority(stream_id: int, payload: bytes) -> bytes:
     if len(payload) < 5:  # noqa: PLR2004
         raise ConnectionProblem(ErrorCode.FRAME_SIZE_ERROR, "a priority has 5 bytes")
     if int.from_bytes(payload[:4], "big") & STREAM_ID_MAX == stream_id:
-        raise StreamProblem(stream_id, ErrorCode.PROTOCOL_ERROR, "a stream that depends on itself")
+        # An error of the stream, says RFC 7540; but its header block, if it is one, would go unread.
+        raise protocol_problem(f"stream {stream_id} depends on itself")
     return payload[5:]
 
 

@@ -5,14 +5,18 @@ slow reader slows its sender down and no memory grows. A connection's own window
 slow stream would stop its neighbours; what may lie here in all is bounded by `Limits.buffered_bytes_max`.
 """
 
+from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from adapter.domain.errors import Code
+from adapter.http2.frames import ErrorCode
 from adapter.wire.grpc_messages import Chunk
 
 if TYPE_CHECKING:
-    from adapter.http2.call import Call
+    from adapter.http2.request_head import RequestHead
+    from adapter.http2.response_head import ResponseHead
 
 MIB: Final = 1024 * 1024
 
@@ -31,9 +35,9 @@ class Limits:
     """CONTINUATION frames of one block (ENHANCE_YOUR_CALM)."""
     streams_max: int = 1000
     """Requests at once on one connection of a client, as announced (REFUSED_STREAM)."""
-    window_bytes: int = 256 * 1024
+    window_bytes: int = MIB
     """How much of a stream may be on its way to us."""
-    connection_window_bytes: int = 4 * MIB
+    connection_window_bytes: int = 8 * MIB
     """How much of a connection may be."""
     frame_bytes_max: int = 64 * 1024
     """The largest frame that we take, as announced (FRAME_SIZE_ERROR)."""
@@ -118,6 +122,57 @@ class Allowance:
         return True
 
 
+class Exchange:
+    """What one stream is about: a `Call`, or what else answers a request. Whatever happens to it is told here."""
+
+    client_stream: "Stream"
+    head: "RequestHead"
+    request_bytes = 0
+    upstream_stream: "Stream | None" = None
+    """Where it goes, if that is open."""
+
+    @property
+    def kept_bytes(self) -> int:
+        """What of the request lies here."""
+        return 0
+
+    def begin(self) -> None:
+        """The request's headers are here."""
+
+    def request_data(self, chunk: Chunk, *, end: bool) -> None:
+        """A part of the request has come, and perhaps its end."""
+
+    def request_sent(self, size: int) -> None:
+        """So much of the request has gone on; as much more may come."""
+
+    def request_reset(self) -> None:
+        """The client has cancelled, or has gone."""
+
+    def response_headers(self, head: "ResponseHead", *, end: bool) -> None:
+        """A header block of the response has come: headers, trailers, or both in one."""
+
+    def response_data(self, chunk: Chunk, *, end: bool) -> None:
+        """A part of the response has come."""
+
+    def response_sent(self, size: int) -> None:
+        """So much of the response has gone to the client; as much more may come."""
+
+    def response_reset(self, code: int) -> None:
+        """The upstream has ended the stream."""
+
+    def upstream_failed(self, reason: str, code: Code = Code.UNAVAILABLE) -> None:
+        """There is no stream towards the upstream, or no connection any more."""
+
+    def let_go(self) -> None:
+        """The request need not be kept: it will not be sent again."""
+
+    def refuse(self, code: Code, text: str) -> None:
+        """End it with a status of ours."""
+
+    def tick(self, now_s: float) -> None:
+        """Time has passed."""
+
+
 class Stream:
     """One stream of one connection: its windows, and what waits for them."""
 
@@ -136,7 +191,7 @@ class Stream:
         "unsent_bytes",
     )
 
-    def __init__(self, stream_id: int, call: "Call", send_window: int, receive_window: int) -> None:
+    def __init__(self, stream_id: int, call: Exchange, send_window: int, receive_window: int) -> None:
         self.id = stream_id
         self.call = call
         self.send_window = send_window
@@ -161,3 +216,34 @@ class Stream:
 
     def __repr__(self) -> str:
         return f"<Stream {self.id}, {self.unsent_bytes} bytes unsent>"
+
+
+class ClientSide(ABC):
+    """The side that a call came from: a connection of a client's, or a caller in this process."""
+
+    @abstractmethod
+    def send_headers(self, stream: Stream, block: bytes, *, end: bool) -> None:
+        """Send a header block that comes before any data."""
+
+    @abstractmethod
+    def send_trailers(self, stream: Stream, block: bytes) -> None:
+        """Send the block that ends the stream, after what waits."""
+
+    @abstractmethod
+    def send_data(self, stream: Stream, chunk: Chunk, *, end: bool) -> int:
+        """Send data as far as it can be; gives how much went, the rest waits its turn."""
+
+    @abstractmethod
+    def taken(self, stream: Stream, size: int) -> None:
+        """The request has been taken so far: so many more bytes may come."""
+
+    @abstractmethod
+    def reset(self, stream: Stream, code: ErrorCode) -> None:
+        """End the stream at once."""
+
+
+NOBODY: Final = Exchange()
+"""For a stream that is answered as soon as it has begun."""
+
+NO_STREAM: Final = Stream(0, NOBODY, 0, 0)
+"""In the place of a stream that nobody needs any more."""

@@ -2,25 +2,26 @@
 
 from collections.abc import Callable, Sequence
 
-from adapter.domain.errors import Code
-from adapter.http2.flow import Stream
+from adapter.domain.errors import AdapterError, Code
+from adapter.http2.flow import ClientSide, Exchange, Stream
 from adapter.http2.frames import WINDOW_MAX, ErrorCode
 from adapter.http2.header_blocks import Field
 from adapter.http2.metadata import metadata_of
 from adapter.http2.outgoing import Shared
 from adapter.http2.response_head import ResponseHead
 from adapter.http2.verdicts import Answer
-from adapter.wire.grpc_messages import PREFIX_BYTES, inflated
+from adapter.wire.grpc_messages import PREFIX_BYTES, Chunk, inflated
 from adapter.wire.headers import Pair
 
 
-class LocalClient:
+class LocalClient(ClientSide):
     """Collects the answer of one unary call, and hands it over when the call has ended."""
 
     def __init__(self, shared: Shared, answered: Callable[[Answer], None]) -> None:
         self._shared = shared
         self._answered = answered
-        self._chunks: list[bytes] = []
+        self._chunks: list[Chunk] = []
+        self._bytes = 0
         self._initial: Sequence[Field] | None = None
         self._done = False
 
@@ -34,8 +35,13 @@ class LocalClient:
     def send_trailers(self, _stream: Stream, block: bytes) -> None:
         self._finish(self._shared.heads.fields.fields(block))
 
-    def send_data(self, _stream: Stream, chunk: bytes, *, end: bool) -> int:
+    def send_data(self, stream: Stream, chunk: Chunk, *, end: bool) -> int:
         del end
+        self._bytes += len(chunk)
+        if self._bytes > self._shared.limits.message_bytes_max + PREFIX_BYTES:
+            self._hand_over(Answer(code=Code.RESOURCE_EXHAUSTED, text=_SEVERAL_RESPONSES))
+            stream.call.request_reset()
+            return 0
         self._chunks.append(chunk)
         return len(chunk)
 
@@ -57,11 +63,18 @@ class LocalClient:
         if len(encoded) < PREFIX_BYTES:
             self._hand_over(Answer(code=Code.INTERNAL, text="no response received from model runtime"))
             return
+        if int.from_bytes(encoded[1:PREFIX_BYTES], "big") != len(encoded) - PREFIX_BYTES:
+            self._hand_over(Answer(code=Code.INTERNAL, text=_SEVERAL_RESPONSES))
+            return
         initial = metadata_of(self._initial or ())
         message: bytes = encoded[PREFIX_BYTES:]
         if encoded[0]:
             encoding = next((str(value) for key, value in initial if key == "grpc-encoding"), "")
-            message = inflated(message, encoding, limit_bytes=self._shared.limits.message_bytes_max)
+            try:
+                message = inflated(message, encoding, limit_bytes=self._shared.limits.message_bytes_max)
+            except AdapterError as error:
+                self._hand_over(Answer(code=error.code, text=str(error)))
+                return
         kept = [pair for pair in initial if not _is_transport(pair)]
         self._hand_over(Answer(initial=kept, trailing=trailing, message=message))
 
@@ -70,14 +83,19 @@ class LocalClient:
         self._answered(answer)
 
 
-def local_stream(call: "object") -> Stream:
+def local_stream(call: Exchange) -> Stream:
     """A stream without a connection; its windows are as wide as can be."""
-    stream = Stream(0, call, WINDOW_MAX, WINDOW_MAX)  # type: ignore[arg-type]
+    stream = Stream(0, call, WINDOW_MAX, WINDOW_MAX)
     stream.ended_in = True
     return stream
 
 
-_CODE_OF_RESET = {ErrorCode.REFUSED_STREAM: Code.UNAVAILABLE, ErrorCode.CANCEL: Code.CANCELLED}
+_CODE_OF_RESET = {
+    ErrorCode.REFUSED_STREAM: Code.UNAVAILABLE,
+    ErrorCode.CANCEL: Code.CANCELLED,
+    ErrorCode.ENHANCE_YOUR_CALM: Code.RESOURCE_EXHAUSTED,
+}
+_SEVERAL_RESPONSES = "the runtime sent several responses to a call that may have one"
 
 
 def _reset_text(code: ErrorCode) -> str:

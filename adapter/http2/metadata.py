@@ -2,6 +2,7 @@
 
 import binascii
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
 from adapter.http2.header_blocks import Field, encode_field, encode_fields
@@ -27,11 +28,12 @@ def _unpadded(text: bytes) -> bytes:
 
 
 def metadata_of(fields: Iterable[Field]) -> list[Pair]:
-    """The metadata among fields: all but the pseudo-header fields."""
+    """The metadata among fields: all but the pseudo-header fields, and binary ones that are not base64."""
     found: list[Pair] = []
     for name, value, _ in fields:
         if not name.startswith(b":"):
-            found += pairs(name, value)
+            with suppress(ValueError):
+                found += pairs(name, value)
     return found
 
 

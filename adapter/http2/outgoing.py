@@ -4,12 +4,12 @@ Nothing is written to a socket here: parts gather in `out` until the shell takes
 read has caused.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, MutableSequence
 from typing import TYPE_CHECKING, Final, Protocol
 
-from adapter.http2.flow import Counts, Limits, Stream
+from adapter.http2.flow import ClientSide, Counts, Limits, Stream
 from adapter.http2.frames import (
     DEFAULT_FRAME_BYTES,
     DEFAULT_WINDOW,
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 LARGE_BYTES: Final = 8192
 """To copy a part of this size once more costs more than to have the system gather it."""
+
+TINY_BYTES: Final = 2048
+"""Chunks that wait are joined up to this size."""
 
 RESETS_REMEMBERED_MAX: Final = 1000
 """Streams that we ended, of which frames may still be on their way."""
@@ -67,9 +70,13 @@ class Shared:
         """Those that have something to send, or are to be closed."""
         self.resolve: Callable[[Call], None] = _nobody
         """Has the router find out where a call goes; the shell sets it."""
+        self.relieve: Callable[[], None] = _nothing
+        """Too much lies here; the relay sets it."""
 
     def flush(self) -> None:
         """Hand everything that is to be sent to the shell."""
+        if self.counts.buffered_bytes > self.limits.buffered_bytes_max:
+            self.relieve()
         dirty = self.dirty
         while dirty:
             connection = dirty.pop()
@@ -89,15 +96,28 @@ class Shared:
 
     @property
     def is_full(self) -> bool:
-        """More lies here than may; what waits is not added to."""
+        """More lies here than may."""
         return self.counts.buffered_bytes > self.limits.buffered_bytes_max
+
+
+def keep(chunks: MutableSequence[Chunk], chunk: Chunk) -> None:
+    """Keep one more chunk; tiny ones are joined, as each would take more memory than what it holds."""
+    size = len(chunk)
+    if size < TINY_BYTES and chunks and len(last := chunks[-1]) + size <= TINY_BYTES:
+        chunks[-1] = b"".join((last, chunk))
+    else:
+        chunks.append(chunk)
+
+
+def _nothing() -> None:
+    """There is no relay."""
 
 
 def _nobody(call: "Call") -> None:
     raise AssertionError(f"{call!r} misses, and there is no shell to resolve it")
 
 
-class Outgoing(ABC):
+class Outgoing(ClientSide):
     """One side of one connection, as far as it sends."""
 
     def __init__(self, shared: Shared, outlet: Outlet) -> None:
@@ -110,6 +130,7 @@ class Outgoing(ABC):
         """Nothing is sent or understood any more."""
         self.streams: dict[int, Stream] = {}
         self.send_window = DEFAULT_WINDOW
+        self._window_given = DEFAULT_WINDOW
         self.stream_window_out = DEFAULT_WINDOW
         """The peer's INITIAL_WINDOW_SIZE."""
         self.frame_bytes_out = DEFAULT_FRAME_BYTES
@@ -122,6 +143,11 @@ class Outgoing(ABC):
         self._our_resets: deque[int] = deque(maxlen=RESETS_REMEMBERED_MAX)
         limits = shared.limits
         self._credit_at = limits.window_bytes // 2
+
+    @property
+    def data_sent(self) -> int:
+        """Bytes of DATA since the connection began."""
+        return self._window_given - self.send_window
 
     # What a subclass does.
 
@@ -167,16 +193,13 @@ class Outgoing(ABC):
     def send_data(self, stream: Stream, chunk: Chunk, *, end: bool) -> int:
         """Send data as far as the windows are open; gives how much went, the rest waits its turn."""
         size = len(chunk)
-        if (
-            stream.unsent
-            or size > stream.send_window
-            or size > self.send_window
-            or size > self.frame_bytes_out
-            or self.blocked
-        ):
+        if stream.unsent or size > stream.send_window or size > self.send_window or self.blocked:
             return self._queue(stream, chunk, end=end)
         self.send_window -= size
         stream.send_window -= size
+        if size > self.frame_bytes_out:
+            self._send_frames(stream, memoryview(chunk), end=end)
+            return size
         out = self.out
         if not out:
             self.shared.dirty.append(self)
@@ -188,6 +211,19 @@ class Outgoing(ABC):
             self._end_out(stream)
         return size
 
+    def _send_frames(self, stream: Stream, chunk: memoryview, *, end: bool) -> None:
+        """Send data that the windows have room for in as many frames as it takes."""
+        most, size, stream_id = self.frame_bytes_out, len(chunk), stream.id
+        last = size - (size % most or most)
+        parts: list[Chunk] = []
+        for start in range(0, last, most):
+            parts += (frame_header(most, 0, 0, stream_id), chunk[start : start + most])
+        parts += (frame_header(size - last, 0, 1 if end else 0, stream_id), chunk[last:])
+        self.push(*parts)
+        self.has_large = True
+        if end:
+            self._end_out(stream)
+
     def _queue(self, stream: Stream, chunk: Chunk, *, end: bool) -> int:
         if stream.unsent is None:
             stream.unsent = deque()
@@ -195,7 +231,7 @@ class Outgoing(ABC):
             stream.stalled_since_s = self.shared.now_s
         if chunk:
             # A view of a large one can be cut without being copied again and again.
-            stream.unsent.append(chunk if len(chunk) <= self.frame_bytes_out else memoryview(chunk))
+            keep(stream.unsent, chunk if len(chunk) <= self.frame_bytes_out else memoryview(chunk))
             stream.unsent_bytes += len(chunk)
             self.shared.counts.buffered_bytes += len(chunk)
         stream.end_waits = end
@@ -259,7 +295,8 @@ class Outgoing(ABC):
         """End the stream at once; frames of it that are on their way are passed over."""
         if self.streams.get(stream.id) is not stream:
             return
-        self.push(rst_stream_frame(stream.id, code))
+        if not (stream.ended_in and stream.ended_out):
+            self.push(rst_stream_frame(stream.id, code))
         if not stream.ended_in:
             self._our_resets.append(stream.id)
         self._remove(stream)
@@ -285,6 +322,7 @@ class Outgoing(ABC):
 
     def _widen_connection(self, increment: int) -> None:
         self.send_window += increment
+        self._window_given += increment
         if self.send_window > WINDOW_MAX:
             raise ConnectionProblem(ErrorCode.FLOW_CONTROL_ERROR, "the connection's window is too wide")
         self.pump()

@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from adapter.http2.flow import Stream
+from adapter.http2.flow import Exchange
 from adapter.http2.header_blocks import encode_fields
 from adapter.http2.request_head import RequestHead
+from adapter.wire.grpc_messages import Chunk
 
 if TYPE_CHECKING:
     from adapter.http2.server_side import ServerConnection
@@ -12,20 +13,15 @@ if TYPE_CHECKING:
 TEXT = b"Remesh answers gRPC here; REST has a port of its own.\n"
 
 
-class Page:
+class Page(Exchange):
     """In the place of a `Call`, once the request has ended: a page at `/`, 404 and 415 elsewhere."""
 
     def __init__(self, connection: "ServerConnection", head: RequestHead) -> None:
         self._connection = connection
         self.head = head
-        self.client_stream: Stream
-        self.request_bytes = 0
 
-    def begin(self) -> None:
-        """The headers are here; the answer waits for the rest."""
-
-    def request_data(self, chunk: bytes, *, end: bool) -> None:
-        """What comes is not looked at."""
+    def request_data(self, chunk: Chunk, *, end: bool) -> None:
+        """What comes is not looked at; the answer waits for the end."""
         self.request_bytes += len(chunk)
         stream, connection = self.client_stream, self._connection
         if not end:
@@ -50,12 +46,3 @@ class Page:
                 return 415, b"The content-type of gRPC is application/grpc.\n"
             return 404, b"There is nothing here but gRPC.\n"
         return 200, TEXT
-
-    def request_reset(self) -> None:
-        """The client does not want it any more."""
-
-    def response_sent(self, size: int) -> None:
-        """There is no one to give credit to."""
-
-    def tick(self, now_s: float) -> None:
-        """Nothing here waits."""

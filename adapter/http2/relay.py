@@ -5,10 +5,10 @@ from typing import Final
 
 from adapter.domain.errors import AdapterError, Code
 from adapter.http2.call import Call
-from adapter.http2.flow import Limits
+from adapter.http2.flow import ClientSide, Limits
 from adapter.http2.local_client import LocalClient, local_stream
 from adapter.http2.outgoing import Outlet, Shared
-from adapter.http2.request_half import ClientSide
+from adapter.http2.relief import TOO_MUCH, relieve
 from adapter.http2.request_head import HeadReader, RequestHead, encode_request
 from adapter.http2.server_side import ServerConnection
 from adapter.http2.upstream import Upstream
@@ -20,16 +20,22 @@ TICK_S: Final = 0.5
 """How often `tick` is to be called: no deadline and no limit of time is kept more exactly."""
 
 
+RELIEVE_PAUSE_S: Final = 0.05
+"""What cannot be relieved is not tried again sooner."""
+
+
 class Relay:
     """All connections of one process."""
 
     def __init__(self, router: Router, limits: Limits | None = None) -> None:
         self.shared = Shared(limits or Limits())
+        self.shared.relieve = self._relieve
         self.router = router
         self._reader = HeadReader(self.shared.heads, list_bytes_max=_LOCAL_LIST_BYTES_MAX)
         self._reader.blocks.stateless = True
         self.clients: set[ServerConnection] = set()
         self.upstreams: list[Upstream] = []
+        self._relieve_next_s = 0.0
 
     def __repr__(self) -> str:
         return f"<Relay {len(self.clients)} clients, {self.shared.counts.calls_open} calls>"
@@ -66,6 +72,8 @@ class Relay:
         client = LocalClient(self.shared, answered)
         call = self._planned(client, head, ANYONE)
         call.inner = inner
+        if self.shared.is_full:
+            call.refusal = (Code.RESOURCE_EXHAUSTED, TOO_MUCH)
         call.client_stream = local_stream(call)
         call.begin()
         call.request_data(prefix(len(message)) + message, end=True)
@@ -94,6 +102,13 @@ class Relay:
             client.tick(now_s)
         for upstream in self.upstreams:
             upstream.tick(now_s)
+
+    def _relieve(self) -> None:
+        """Once in a while is enough: it takes long, and who is not a client has limits of its own."""
+        if self.shared.now_s >= self._relieve_next_s:
+            relieve(self.clients, self.shared)
+            if self.shared.is_full:
+                self._relieve_next_s = self.shared.now_s + RELIEVE_PAUSE_S
 
     def drain(self, by_s: float) -> None:
         """Ask all clients to go elsewhere, and let what they have begun end until then."""

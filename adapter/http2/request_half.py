@@ -5,41 +5,36 @@ the call can be sent again without the client seeing any of it. The client is gi
 and for a message that is awaited whole, since its size has a limit.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Protocol
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
 
 from adapter.domain.errors import AdapterError, Code
 from adapter.http2.client_side import ClientConnection
-from adapter.http2.flow import Stream
-from adapter.http2.frames import ErrorCode
-from adapter.http2.outgoing import Shared
+from adapter.http2.flow import ClientSide, Exchange, Stream
+from adapter.http2.outgoing import Shared, keep
 from adapter.http2.request_head import RequestHead
 from adapter.http2.verdicts import Plan
-from adapter.wire.grpc_messages import PREFIX_BYTES, BadMessage, MessageBounds, inflated, is_one_message
+from adapter.wire.chunks import NotSure, located_in_chunks
+from adapter.wire.grpc_messages import (
+    PREFIX_BYTES,
+    BadMessage,
+    Chunk,
+    MessageBounds,
+    inflated,
+    is_one_message,
+)
+from adapter.wire.splice import Located, located
 
 
-class ClientSide(Protocol):
-    """The side that the call came from: a connection of a client's, or a caller in this process."""
-
-    def send_headers(self, stream: Stream, block: bytes, *, end: bool) -> None: ...
-    def send_trailers(self, stream: Stream, block: bytes) -> None: ...
-    def send_data(self, stream: Stream, chunk: bytes, *, end: bool) -> int: ...
-    def taken(self, stream: Stream, size: int) -> None: ...
-    def reset(self, stream: Stream, code: ErrorCode) -> None: ...
-
-
-class RequestHalf(ABC):
+class RequestHalf(Exchange):
     """The request of one call."""
 
     # Most calls change few of these; those that stand here cost a call nothing.
-    client_stream: Stream
     ended = False
     """The client has half-closed."""
     done = False
-    request_bytes = 0
-    spied_request: list[bytes] | None = None
-    spied_response: list[bytes] | None = None
+    spied_request: list[Chunk] | None = None
+    spied_response: list[Chunk] | None = None
     """What passed by, for payload processors; None: none wants it."""
     cancel_resolving: Callable[[], object] | None = None
     """While the router finds out where to: gives it up."""
@@ -60,7 +55,7 @@ class RequestHalf(ABC):
         self.client = client
         self.head = head
         self.plan = plan
-        self._held: list[bytes] | None = []
+        self._held: list[Chunk] | None = []
         """All that came so far; None: too late to send it again."""
 
     @abstractmethod
@@ -80,12 +75,34 @@ class RequestHalf(ABC):
         held = self._held
         if held is None or self._message_bytes is None:
             return None
-        whole = held[0] if len(held) == 1 else b"".join(held)
-        message = whole[PREFIX_BYTES : self._message_bytes]
-        if whole[0]:
+        if len(held) > 1:
+            held[:] = [b"".join(held)]
+        message = bytes(held[0][PREFIX_BYTES : self._message_bytes])
+        if held[0][0]:
             encoding = self.head.encoding.decode("latin-1")
             return inflated(message, encoding, limit_bytes=self._shared.limits.message_bytes_max)
         return message
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether the first message is; what is put into it goes on without compression."""
+        return bool(self._held and self._held[0][0])
+
+    def located(self, path: Sequence[int]) -> Located | None:
+        """The string at this path of the first message; None: there is none, or no message.
+
+        Raises `AdapterError` as `first_message` does, and for a message that cannot be read.
+        """
+        held, size = self._held, self._message_bytes
+        if held is None or size is None:
+            return None
+        if len(path) == 1 and not held[0][0]:
+            try:
+                return located_in_chunks(held, path[0], start=PREFIX_BYTES, end=size)
+            except NotSure:
+                pass
+        message = self.first_message
+        return None if message is None else located(message, path)
 
     def spy(self) -> None:
         """Keep what passes by, up to the size of a message each way."""
@@ -93,26 +110,51 @@ class RequestHalf(ABC):
             self.spied_request = list(self._held or ())
             self.spied_response = []
 
-    def request_data(self, chunk: bytes, *, end: bool) -> None:
+    def request_data(self, chunk: Chunk, *, end: bool) -> None:
         """A part of the request has come, and perhaps its end."""
         if self.done:
             return
+        size = len(chunk)
+        self.request_bytes += size
+        if not end and self._bounds is not None and self._bounds.passes(size):
+            self._amid_message(chunk, size)
+            return
         if end:
             self.ended = True
-        self.request_bytes += len(chunk)
         try:
             completed = self._followed(chunk, end=end)
         except AdapterError as error:
             self.refuse(error.code, str(error))
             return
-        if self.spied_request is not None and self.request_bytes <= self._shared.limits.message_bytes_max:
-            self.spied_request.append(chunk)
+        if self.spied_request is not None:
+            self._spy_on(chunk)
         if self._held is None:
             self._send_on(chunk, end=end)
         else:
             self._hold(chunk, completed, end=end)
 
-    def _followed(self, chunk: bytes, *, end: bool) -> int:
+    def _amid_message(self, chunk: Chunk, size: int) -> None:
+        """A part of the request that neither begins nor ends a message: most of what is in a large one."""
+        if self.spied_request is not None:
+            self._spy_on(chunk)
+        held, shared = self._held, self._shared
+        if held is None:
+            self._send_on(chunk, end=False)
+        elif self._message_bytes is not None or self.upstream_stream is not None or shared.is_full:
+            self._hold(chunk, 0, end=False)
+        else:
+            held.append(chunk)
+            self._held_bytes += size
+            shared.counts.buffered_bytes += size
+            if self.plan.message_first:
+                self._credited += size
+                self.client.taken(self.client_stream, size)
+
+    def _spy_on(self, chunk: Chunk) -> None:
+        if self.spied_request is not None and self.request_bytes <= self._shared.limits.message_bytes_max:
+            self.spied_request.append(chunk)
+
+    def _followed(self, chunk: Chunk, *, end: bool) -> int:
         """How many messages this chunk completes. Raises `MessageTooLarge` or `BadMessage`."""
         bounds, limit_bytes = self._bounds, self._shared.limits.message_bytes_max
         if bounds is None:
@@ -124,48 +166,43 @@ class RequestHalf(ABC):
             raise BadMessage("the request ends within a message")
         return completed
 
-    def _hold(self, chunk: bytes, completed: int, *, end: bool) -> None:
+    def _hold(self, chunk: Chunk, completed: int, *, end: bool) -> None:
         """Keep what came, and send it on if the call is open already."""
         assert self._held is not None
         first_was_whole = self._message_bytes is not None
         if chunk:
-            self._held.append(chunk)
+            keep(self._held, chunk)
             self._held_bytes += len(chunk)
             self._shared.counts.buffered_bytes += len(chunk)
         if completed and not first_was_whole:
             self._message_bytes = self._first_message_bytes(chunk)
         if self.upstream_stream is not None:
             if first_was_whole and chunk:
-                self._let_go()
+                self.let_go()
             self._send_on(chunk, end=end)
         elif self.plan.message_first and not first_was_whole:
             self._await_message(chunk)
 
-    def _first_message_bytes(self, chunk: bytes) -> int:
+    def _first_message_bytes(self, chunk: Chunk) -> int:
         held = self._held
         assert held is not None
         if self._bounds is None:
             return len(chunk)
-        head = b"".join(held)[:PREFIX_BYTES]
-        return PREFIX_BYTES + int.from_bytes(head[1:], "big")
+        head = held[0] if len(held[0]) >= PREFIX_BYTES else b"".join(held)
+        return PREFIX_BYTES + int.from_bytes(head[1:PREFIX_BYTES], "big")
 
-    def _await_message(self, chunk: bytes) -> None:
+    def _await_message(self, chunk: Chunk) -> None:
         """Route once the first message is whole."""
         if self._message_bytes is not None:
             self._route()
         elif self.ended:
             self.refuse(Code.INTERNAL, "half-closed without a request")
-        elif self._shared.is_full:
-            self._shared.counts.note(self._shared.counts.limits_hit, "buffered_bytes_max")
-            self.refuse(
-                Code.RESOURCE_EXHAUSTED, "this instance holds too many unfinished requests; try again"
-            )
         elif chunk:
             # It is awaited whole, so its sender must not wait for us; its size has a limit.
             self._credited += len(chunk)
             self.client.taken(self.client_stream, len(chunk))
 
-    def _send_on(self, chunk: bytes, *, end: bool) -> None:
+    def _send_on(self, chunk: Chunk, *, end: bool) -> None:
         connection, stream = self.upstream_connection, self.upstream_stream
         if connection is None or stream is None or stream.ended_out:
             return
@@ -181,7 +218,13 @@ class RequestHalf(ABC):
             self._credited += credit
             self.client.taken(self.client_stream, credit)
 
-    def _let_go(self) -> None:
+    @property
+    def kept_bytes(self) -> int:
+        """What lies here of the request."""
+        waiting = 0 if self.upstream_stream is None else self.upstream_stream.unsent_bytes
+        return waiting if self._held is None else waiting + self._held_bytes
+
+    def let_go(self) -> None:
         """It is too late to send the request again: it need not be kept."""
         if self._held is not None:
             self._held = None

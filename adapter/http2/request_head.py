@@ -7,6 +7,7 @@ One client's blocks are mostly alike. A block that came before is known by its b
 towards its end (in the timeout, in trace ids) the beginning is known, and only the rest is read.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Final
@@ -16,9 +17,12 @@ from adapter.http2.header_blocks import (
     BlockReader,
     Field,
     FieldMemory,
+    check_value,
     encode_field,
     encode_fields,
+    is_plain,
     split,
+    unfit,
     value_of,
 )
 from adapter.http2.metadata import metadata_fields, metadata_of, pairs, timeout_field, timeout_s
@@ -27,6 +31,8 @@ from adapter.wire.headers import LEGACY_MODEL_KEY, Pair
 HEADS_REMEMBERED_MAX: Final = 1024
 NAMES_REMEMBERED_MAX: Final = 4096
 BLOCKS_SEEN_MAX: Final = 4096
+LENGTH_DIGITS_MAX: Final = 18
+"""Of a content-length; longer ones are not even read."""
 STEM_FIELDS_MIN: Final = 3
 """A shorter beginning is not worth remembering."""
 FIELD_OVERHEAD_BYTES: Final = 32
@@ -54,7 +60,13 @@ class Kind(IntEnum):
     MALFORMED = 7
 
 
+_HUFFMAN: Final = 0x7F
+"""The first byte of a value that is greater says that it is in Huffman's code."""
+
 _FORWARDED, _TIMEOUT, _NOT_FORWARDED = int(Kind.FORWARDED), int(Kind.TIMEOUT), int(Kind.NOT_FORWARDED)
+
+_NAME = re.compile(rb"[!-9;-@\[-~]+")
+"""RFC 9113, section 8.2.1: no capitals, no colon, nothing that cannot be seen."""
 
 _PSEUDO = {b":method": 1, b":scheme": 2, b":path": 4, b":authority": 8}
 _REQUIRED = 1 | 2 | 4
@@ -81,7 +93,7 @@ def kind_of(name: bytes) -> Kind:
     known = _KINDS.get(name)
     if known is not None:
         return known
-    if not name or name.startswith(b":") or name != name.lower():
+    if not _NAME.fullmatch(name):
         return Kind.MALFORMED
     if name.startswith(b"mm-"):
         return Kind.ID
@@ -91,53 +103,39 @@ def kind_of(name: bytes) -> Kind:
 class RequestHead:
     """One request's header list. Shared by all requests with the same bytes, so never changed."""
 
-    __slots__ = (
-        "_memory",
-        "_regular",
-        "_seen",
-        "block",
-        "content_length",
-        "encoding",
-        "for_runtime",
-        "ids",
-        "is_grpc",
-        "method",
-        "path",
-        "problem",
-        "rpc",
-        "timeout",
-        "timeout_s",
-    )
+    # Most requests have few of these.
+    block = b""
+    """All fields, as they came."""
+    method = b""
+    path = b""
+    rpc = ""
+    """`package.Service/Method`."""
+    is_grpc = False
+    is_plain = False
+    """The block means the same whatever table a connection has; told only of one that is remembered."""
+    for_runtime = b""
+    """The block without what names the model, and without the timeout."""
+    timeout = b""
+    """The field `grpc-timeout`, as it came."""
+    timeout_s: float | None = None
+    encoding = b""
+    """`grpc-encoding`, empty if there is none."""
+    ids: tuple[Pair, ...] = ()
+    """The metadata that are for the mesh: those that begin with `mm-`, and `tas-model-id`."""
+    content_length: int | None = None
+    problem = ""
+    """Why the call is refused, if it is: what names the model is not base64."""
+    _seen = 0
+    _regular = False
 
     def __init__(self, memory: FieldMemory) -> None:
         self._memory = memory
-        self._seen = 0
-        self._regular = False
-        self.block = b""
-        """All fields, as they came."""
-        self.method = b""
-        self.path = b""
-        self.rpc = ""
-        """`package.Service/Method`."""
-        self.is_grpc = False
-        self.for_runtime = b""
-        """The block without what names the model, and without the timeout."""
-        self.timeout = b""
-        """The field `grpc-timeout`, as it came."""
-        self.timeout_s: float | None = None
-        self.encoding = b""
-        """`grpc-encoding`, empty if there is none."""
-        self.ids: tuple[Pair, ...] = ()
-        """The metadata that are for the mesh: those that begin with `mm-`, and `tas-model-id`."""
-        self.content_length: int | None = None
-        self.problem = ""
-        """Why the call is refused, if it is: what names the model is not base64."""
 
     def __repr__(self) -> str:
         return f"<RequestHead {self.rpc}>"
 
     def metadata(self) -> list[Pair]:
-        """All of the request's metadata, decoded; raises `ValueError` for a binary one that is not base64."""
+        """All of the request's metadata, decoded, but for binary ones that are not base64."""
         return metadata_of(self._memory.fields(self.block))
 
     @property
@@ -147,8 +145,7 @@ class RequestHead:
 
     def copy(self) -> "RequestHead":
         """Another head that begins with the same fields."""
-        other = RequestHead.__new__(RequestHead)
-        other._memory = self._memory
+        other = RequestHead(self._memory)
         other._seen = self._seen
         other._regular = self._regular
         other.block = self.block
@@ -176,6 +173,8 @@ class RequestHead:
                 kind = kinds.learn(raw, value_at, self._memory)
             if kind == _FORWARDED:
                 regular = True
+                if value_at < len(raw) and (raw[value_at] > _HUFFMAN or unfit(raw, value_at + 1)):
+                    check_value(raw, value_at, stream_id)
                 runtime.append(raw)
             elif kind == _TIMEOUT:
                 regular = True
@@ -185,19 +184,26 @@ class RequestHead:
                     raise _malformed(stream_id, "a pseudo-header field after another one")
                 self._note_pseudo(self._memory.field(raw), stream_id)
                 runtime.append(raw)
+            elif kind == _NOT_FORWARDED:
+                regular = True
+                check_value(raw, value_at, stream_id)
             else:
                 regular = True
-                if kind != _NOT_FORWARDED and self._note(kind, self._memory.field(raw), stream_id):
+                if self._note(kind, self._memory.field(raw), stream_id):
                     runtime.append(raw)
         self._regular = regular
         self.for_runtime = b"".join(runtime)
 
     def check(self, stream_id: int) -> None:
         """Raise `StreamProblem` if a field is missing that every request has (section 8.3.1)."""
-        if self._seen & _REQUIRED != _REQUIRED or not self.path:
+        if self._seen & _REQUIRED != _REQUIRED:
             raise _malformed(stream_id, "a pseudo-header field is missing")
+        if not self.path.startswith(b"/") and self.path != b"*":
+            raise _malformed(stream_id, ":path is no path")
 
     def _note_pseudo(self, field: Field, stream_id: int) -> None:
+        if unfit(field.value):
+            raise _malformed(stream_id, f"what {field.name.decode()} may not hold")
         bit = _PSEUDO[field.name]
         if self._seen & bit:
             raise _malformed(stream_id, f"{field.name.decode()} is there twice")
@@ -224,8 +230,10 @@ class RequestHead:
         elif name == b"content-type":
             self.is_grpc = value.startswith(b"application/grpc") and value[16:17] != b"-"
         elif name == b"content-length":
-            if not value.isdigit():
+            if not value.isdigit() or len(value) > LENGTH_DIGITS_MAX:
                 raise _malformed(stream_id, "content-length is no number")
+            if self.content_length not in {None, int(value)}:
+                raise _malformed(stream_id, "content-length is there twice")
             self.content_length = int(value)
         elif value != b"trailers":
             raise _malformed(stream_id, "te may be nothing but trailers")
@@ -270,6 +278,7 @@ class HeadMemory:
             return
         if len(self.heads) >= HEADS_REMEMBERED_MAX:
             self.heads.clear()
+        head.is_plain = is_plain(block)
         self.heads[block] = head
 
 
@@ -291,35 +300,36 @@ class HeadReader:
 
         Raises `ConnectionProblem`, `StreamProblem` and `HeadersTooBig`.
         """
-        memory = self._memory
-        if self.blocks.stateless:
-            known = memory.heads.get(block)
-            if known is not None:
-                return known
-            head = self._read(block, stream_id)
+        memory, blocks = self._memory, self.blocks
+        known = memory.heads.get(block)
+        if known is not None and (blocks.stateless or (known.is_plain and blocks.table_is_empty)):
+            return known
+        plain = blocks.plain(block)
+        head = self._read(plain, stream_id)
+        if plain is block:
             memory.keep(block, head)
-            return head
-        return self._read(self.blocks.plain(block), stream_id)
+        return head
 
     def _read(self, block: bytes, stream_id: int) -> RequestHead:
         memory, stem = self._memory, self._stem
         if stem is not None and block.startswith(stem.block):
-            fields = split(block[len(stem.block) :])
+            fields = split(block[len(stem.block) :], begun=True)
             head, count = stem.copy(), self._stem_fields + len(fields)
-            if fields and self._last and fields[0] == self._last[0]:
-                self._lengthen(stem, fields[0], stream_id)
-                self._last = fields[1:]
-            else:
-                self._last = fields
         else:
-            fields = split(block)
+            stem, fields = None, split(block)
             head, count = RequestHead(memory.fields), len(fields)
+        if 2 * (len(block) + FIELD_OVERHEAD_BYTES * count) > self._list_bytes_max:
+            self._weigh(block, count)  # Huffman's code and the static table at most double it
+        if stem is None:
             self._learn(fields, stream_id)
+        elif fields and self._last and fields[0] == self._last[0]:
+            self._lengthen(stem, fields[0], stream_id)
+            self._last = fields[1:]
+        else:
+            self._last = fields
         head.extend(fields, memory.names, stream_id)
         head.block = block
         head.check(stream_id)
-        if 2 * (len(block) + FIELD_OVERHEAD_BYTES * count) > self._list_bytes_max:
-            self._weigh(block)  # Huffman's code and the static table at most double it
         return head
 
     def _learn(self, fields: Sequence[tuple[bytes, int]], stream_id: int) -> None:
@@ -343,9 +353,10 @@ class HeadReader:
         longer.block = stem.block + field[0]
         self._stem, self._stem_fields = longer, self._stem_fields + 1
 
-    def _weigh(self, block: bytes) -> None:
-        fields = self._memory.fields.fields(block)
-        size = sum(len(field.name) + len(field.value) + FIELD_OVERHEAD_BYTES for field in fields)
+    def _weigh(self, block: bytes, count: int) -> None:
+        size = FIELD_OVERHEAD_BYTES * count
+        if size <= self._list_bytes_max:  # else it is not worth reading
+            size += sum(len(name) + len(value) for name, value, _ in self._memory.fields.fields(block))
         if size > self._list_bytes_max:
             raise HeadersTooBig(f"the header list counts {size} bytes; {self._list_bytes_max} are allowed")
 

@@ -13,7 +13,7 @@ from adapter.wire.headers import Pair
 class ResponseHead:
     """A header block of a response: its headers, or its trailers. Shared, so never changed."""
 
-    __slots__ = ("block", "fields", "grpc_message", "grpc_status", "informational")
+    __slots__ = ("block", "fields", "grpc_message", "grpc_status", "informational", "is_plain")
 
     def __init__(self, fields: Sequence[Field]) -> None:
         self.fields = fields
@@ -21,19 +21,20 @@ class ResponseHead:
         self.grpc_status: Code | None = None
         """None: the block does not end the call."""
         self.grpc_message = ""
+        self.is_plain = False
+        """The block means the same whatever table a connection has."""
         self.informational = False
         """1xx: another block follows (RFC 9110, section 15.2)."""
         for name, value, _ in fields:
             if name == b"grpc-status":
-                known = value.isdigit() and int(value) in _CODES
-                self.grpc_status = Code(int(value)) if known else Code.UNKNOWN
+                self.grpc_status = _CODES.get(value, Code.UNKNOWN)
             elif name == b"grpc-message":
                 self.grpc_message = unquote_to_bytes(value).decode(errors="replace")
             elif name == b":status":
                 self.informational = value.startswith(b"1")
 
 
-_CODES = frozenset(Code)
+_CODES = {b"%d" % code: code for code in Code}
 _MESSAGE_SAFE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 
 RESPONSE_FIELDS: Final = encode_fields([(b":status", b"200"), (b"content-type", b"application/grpc")])

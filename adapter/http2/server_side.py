@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from adapter.domain.errors import Code
 from adapter.http2.connection import Connection
 from adapter.http2.control_frames import DRAIN_PING
-from adapter.http2.flow import Allowance, Stream
+from adapter.http2.flow import NOBODY, Allowance, Exchange, Stream
 from adapter.http2.frames import (
     PREFACE,
     STREAM_ID_MAX,
@@ -23,6 +23,7 @@ from adapter.http2.page import Page
 from adapter.http2.request_head import HeadersTooBig, HeadReader, check_trailers
 from adapter.http2.response_head import RESPONSE_FIELDS, trailer_fields
 from adapter.http2.verdicts import ANYONE, Caller
+from adapter.wire.grpc_messages import Chunk
 
 if TYPE_CHECKING:
     from adapter.http2.relay import Relay
@@ -56,6 +57,8 @@ class ServerConnection(Connection):
             "empty_frames_burst": Allowance(limits.empty_frames_burst),
         }
         self.idle_since_s = relay.shared.now_s
+        self.blocked_since_s: float | None = None
+        """Since when the client's socket has taken nothing; the shell sets it."""
         relay.shared.counts.connections_opened += 1
         relay.shared.counts.connections_open += 1
         relay.clients.add(self)
@@ -66,6 +69,8 @@ class ServerConnection(Connection):
     def receive(self, data: bytes) -> None:
         """Bytes have come; the first are to be the preface (RFC 9113, section 3.4)."""
         if not self._greeted:
+            if self.finished:
+                return
             self._preface += data
             if not self._preface.startswith(PREFACE):
                 self._refuse_preface()
@@ -97,7 +102,7 @@ class ServerConnection(Connection):
             }
         )
         if self._draining:
-            self.push(goaway_frame(STREAM_ID_MAX, ErrorCode.NO_ERROR))
+            self._announce_drain()
 
     # Streams.
 
@@ -128,18 +133,14 @@ class ServerConnection(Connection):
             raise StreamProblem(stream_id, ErrorCode.REFUSED_STREAM, "this connection is being closed")
         shared = self.shared
         window, ours = self.stream_window_out, shared.limits.window_bytes
-        if head.is_grpc:
-            call = self.relay.call(self, head)
-            stream = Stream(stream_id, call, window, ours)
-            call.client_stream = stream
-        else:
-            stream = Stream(stream_id, Page(self, head), window, ours)  # type: ignore[arg-type]
-            stream.call.client_stream = stream
+        call: Exchange = self.relay.call(self, head) if head.is_grpc else Page(self, head)
+        stream = Stream(stream_id, call, window, ours)
+        call.client_stream = stream
         self.streams[stream_id] = stream
         stream.ended_in = end
         stream.call.begin()
         if end and self.streams.get(stream_id) is stream:
-            stream.call.request_data(b"", end=True)
+            self._deliver(stream, b"", end=True)
 
     @property
     def _blocks(self) -> BlockReader:
@@ -167,12 +168,12 @@ class ServerConnection(Connection):
 
     def _turn_away(self, stream_id: int, code: Code, text: str, *, end: bool) -> None:
         """Answer without a call."""
-        stream = Stream(stream_id, None, self.stream_window_out, 0)  # type: ignore[arg-type]
+        stream = Stream(stream_id, NOBODY, self.stream_window_out, 0)
         stream.ended_in = end
         self.streams[stream_id] = stream
         self.send_headers(stream, RESPONSE_FIELDS + trailer_fields(code, text), end=True)
 
-    def _deliver(self, stream: Stream, chunk: bytes, *, end: bool) -> None:
+    def _deliver(self, stream: Stream, chunk: Chunk, *, end: bool) -> None:
         call = stream.call
         if call.head.content_length is not None:
             self._check_length(stream, len(chunk), end=end)
@@ -210,8 +211,7 @@ class ServerConnection(Connection):
         self.shared.counts.connections_open -= 1
         self.relay.clients.discard(self)
         for stream in streams:
-            if stream.call is not None:
-                stream.call.request_reset()
+            stream.call.request_reset()
 
     # The end of the connection.
 
@@ -225,9 +225,14 @@ class ServerConnection(Connection):
         self._draining = True
         self._drain_deadline_s = by_s
         if self._greeted:
-            self.push(goaway_frame(STREAM_ID_MAX, ErrorCode.NO_ERROR), ping_frame(DRAIN_PING, ack=False))
+            self._announce_drain()
+
+    def _announce_drain(self) -> None:
+        self.push(goaway_frame(STREAM_ID_MAX, ErrorCode.NO_ERROR), ping_frame(DRAIN_PING, ack=False))
 
     def _drain_heard(self) -> None:
+        if not self._draining:
+            return
         self._drain_by_s = self._drain_deadline_s
         self.push(goaway_frame(self.last_stream_id, ErrorCode.NO_ERROR))
         if not self.streams:
@@ -236,19 +241,28 @@ class ServerConnection(Connection):
     def tick(self, now_s: float) -> None:
         """Time has passed."""
         limits = self.shared.limits
+        if not self._greeted:
+            if now_s - self.began_s > limits.handshake_s_max:
+                self._hit("handshake_s_max")
+                self.lost("no preface came")
+            return
         if self._draining and now_s > self._drain_deadline_s:
             self.fail(ErrorCode.NO_ERROR, "the time to drain is over")
             return
         super().tick(now_s)
-        if not self.streams and now_s - self.idle_since_s > limits.idle_s_max:
+        if self.blocked_since_s is not None and now_s - self.blocked_since_s > limits.stall_s_max:
+            self._hit("stall_s_max")
+            self.fail(ErrorCode.ENHANCE_YOUR_CALM, "answers are not read")
+        if self.finished:
+            return
+        if not self._draining and not self.streams and now_s - self.idle_since_s > limits.idle_s_max:
             self._hit("idle_s_max")
             self.drain(now_s + limits.keepalive_timeout_s)
         if limits.age_s_max is not None and now_s - self.began_s > limits.age_s_max:
             grace_s = limits.age_grace_s
             self.drain(inf if grace_s is None else now_s + grace_s)
         for stream in list(self.streams.values()):
-            if stream.call is not None:
-                stream.call.tick(now_s)
+            stream.call.tick(now_s)
 
     def _allow(self, what: str) -> None:
         if not self._allowances[what].take(self.shared.now_s):

@@ -46,7 +46,7 @@ class Upstream:
                 connection.open(call)
                 return
         limits = self._shared.limits
-        if not self._connections and not self._connecting and self._shared.now_s < self._paused_until_s:
+        if not self._connecting and self._shared.now_s < self._paused_until_s and not self._lasting:
             call.upstream_failed(self._problem)
             return
         if len(self._waiting) >= limits.waiting_calls_max:
@@ -54,10 +54,7 @@ class Upstream:
             call.upstream_failed(f"{len(self._waiting)} calls wait for a stream to {self.name}")
             return
         self._waiting.append(call)
-        # One connection for each that is full; as many calls as wait share the next.
-        if not self._connecting and len(self._connections) < limits.upstream_connections_max:
-            self._connecting += 1
-            self._connect(self)
+        self._connect_more()
 
     def forget(self, call: "Call") -> None:
         """The call need not wait any more."""
@@ -79,11 +76,16 @@ class Upstream:
         self._problem = f"{self.name} cannot be reached: {reason}"
         self._pause_s = min(max(self._pause_s * 2, PAUSE_S_MIN), PAUSE_S_MAX)
         self._paused_until_s = self._shared.now_s + self._pause_s
-        if not self._connections:
+        if not self._lasting:
             waiting = list(self._waiting)
             self._waiting.clear()
             for call in waiting:
                 call.upstream_failed(self._problem)
+
+    def unblocked(self) -> None:
+        """A connection's socket takes something again."""
+        if self._waiting:
+            self._serve_waiting()
 
     def close(self) -> None:
         """End all connections, and with them what is in flight."""
@@ -109,11 +111,20 @@ class Upstream:
         while self._waiting:
             free = next((each for each in self._connections if each.has_room), None)
             if free is None:
-                self._reconnect()
+                self._connect_more()
                 return
             free.open(self._waiting.popleft())
 
-    def _reconnect(self) -> None:
-        if not self._connecting and len(self._connections) < self._shared.limits.upstream_connections_max:
+    @property
+    def _lasting(self) -> list[ClientConnection]:
+        """Connections that do not only end what they have begun."""
+        return [each for each in self._connections if not each.goaway_received]
+
+    def _connect_more(self) -> None:
+        """Open one connection for each that is full; as many calls as wait share the next."""
+        there = self._lasting
+        if self._connecting or len(there) >= self._shared.limits.upstream_connections_max:
+            return
+        if not any(each.is_new for each in there):
             self._connecting += 1
             self._connect(self)

@@ -2,7 +2,7 @@
 
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from adapter.domain.errors import Code
 from adapter.http2.request_head import RequestHead
@@ -21,6 +21,8 @@ class Plan:
     """The first message is awaited before the call is routed: it names the model, or is changed."""
     door: "Upstream | None" = None
     """It is no inference: it goes to this door of ours as it is."""
+    reading: Any = None
+    """What the router knows of the method besides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +38,18 @@ class Caller:
 ANYONE = Caller()
 
 
+class Edit(NamedTuple):
+    """Bytes in place of others; places are counted from the beginning of the message."""
+
+    start: int
+    end: int
+    put: bytes
+
+
 class Target:
     """Where a call goes, and as what. One for each try; the router hears of its end (`released`)."""
 
-    __slots__ = ("fields", "message", "model", "timings_ms", "to_peer", "upstream", "vmodel")
+    __slots__ = ("edit", "fields", "message", "model", "timings_ms", "to_peer", "upstream", "vmodel")
 
     def __init__(self, upstream: "Upstream", *, model: str = "", fields: bytes = b"") -> None:
         self.upstream = upstream
@@ -50,6 +60,8 @@ class Target:
         """What is added to the header block."""
         self.message: bytes | None = None
         """What the first message becomes; None: it goes as it came."""
+        self.edit: Edit | None = None
+        """What of the first message becomes something else; it may not be compressed."""
         self.to_peer = False
         """A peer decides again, so it is told what the client said."""
         self.timings_ms: Mapping[str, float] | None = None

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings
 
 from adapter.http2.flow import Limits
+from adapter.http2.frames import DEFAULT_FRAME_BYTES, DEFAULT_WINDOW, FRAME_BYTES_MAX, WINDOW_MAX
 from adapter.instance.named import named
+from adapter.servers.payload_uris import BadPayloadProcessors, parse_processors
 from adapter.servers.rest_options import RestOptions
 from adapter.servers.tls import BadTls, ClientTls, ServerTls, server_tls
 from adapter.telemetry.metrics_options import BadMetricsOptions, MetricsOptions
@@ -21,6 +23,7 @@ from adapter.wire.dataplane import BadDataplaneConfig, DataplaneConfig
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 _LIMITS = Limits()
+_WINDOW = {"ge": DEFAULT_WINDOW, "le": WINDOW_MAX}
 
 
 class DoorSettings(BaseSettings):
@@ -33,7 +36,7 @@ class DoorSettings(BaseSettings):
     grpc_socket: Path | None = named(
         "REMESH_GRPC_SOCKET_PATH", default=None, about="a unix socket that offers the same as that port"
     )
-    rest_port: Port | None = named(
+    rest_port: Annotated[Port | None, BeforeValidator(lambda given: None if given == "" else given)] = named(
         "REST_PROXY_LISTEN_PORT", default=8008, about="inference over REST; empty: none"
     )
     message_bytes_max: int = named(
@@ -101,10 +104,10 @@ class DoorSettings(BaseSettings):
         default=None,
         about="its key; presence turns TLS on",
     )
-    tls_key_passphrase: str = named(
+    tls_key_passphrase: SecretStr = named(
         "MM_TLS_PRIVATE_KEY_PASSPHRASE",
         "MM_SVC_GRPC_PRIVATE_KEY_PASSPHRASE",
-        default="",
+        default=SecretStr(""),
         about="the key's passphrase",
     )
     tls_client_auth: str = named(
@@ -121,14 +124,17 @@ class DoorSettings(BaseSettings):
 
     # What is told
     metrics: str = named("MM_METRICS", default="", about="disabled, or prometheus:port=2112;scheme=https;...")
+    info_metrics: str = named(
+        "MM_INFO_METRICS", default="", about="name;label=VARIABLE,...: a gauge that tells these variables"
+    )
     log_metrics_requests: bool = named("MM_LOG_PROMETHEUS_REQS", default=False, about="log each scrape")
     log_each_invoke: bool = named("MM_LOG_EACH_INVOKE", default=False, about="a line for each inference")
     log_request_headers: str = named(
         "MM_LOG_REQUEST_HEADERS", default="", about="JSON: header to log key, told in those lines"
     )
-    payload_processors: str = named(
+    payload_processors: SecretStr = named(
         "MM_PAYLOAD_PROCESSORS",
-        default="",
+        default=SecretStr(""),
         about="space-separated URIs that requests and responses are sent to",
     )
     payload_processors_capacity: int = named(
@@ -177,6 +183,25 @@ class DoorSettings(BaseSettings):
         default=_LIMITS.empty_frames_burst,
         about="likewise of frames that hold nothing",
         gt=0,
+    )
+    window_bytes: int = named(
+        "REMESH_WINDOW_BYTES",
+        default=_LIMITS.window_bytes,
+        about="bytes of one call that may be on their way to us",
+        **_WINDOW,
+    )
+    connection_window_bytes: int = named(
+        "REMESH_CONNECTION_WINDOW_BYTES",
+        default=_LIMITS.connection_window_bytes,
+        about="bytes of one connection that may be",
+        **_WINDOW,
+    )
+    frame_bytes_max: int = named(
+        "REMESH_FRAME_BYTES_MAX",
+        default=_LIMITS.frame_bytes_max,
+        about="largest HTTP/2 frame",
+        ge=DEFAULT_FRAME_BYTES,
+        le=FRAME_BYTES_MAX,
     )
     stall_s_max: float = named(
         "REMESH_STALL_S_MAX", default=_LIMITS.stall_s_max, about="how long a reader may not read", gt=0
@@ -243,7 +268,7 @@ class DoorSettings(BaseSettings):
         return server_tls(
             cert_path=self.tls_cert_path,
             key_path=self.tls_key_path,
-            passphrase=self.tls_key_passphrase,
+            passphrase=self.tls_key_passphrase.get_secret_value(),
             client_auth=self.tls_client_auth,
             trust_paths=self.tls_trust_paths,
         )
@@ -272,18 +297,28 @@ class DoorSettings(BaseSettings):
             DataplaneConfig.parse(self.dataplane_config or "{}")
         except BadDataplaneConfig as error:
             yield f"MM_DATAPLANE_CONFIG: {error}"
+        yield from self._tls_complaints()
+        try:
+            MetricsOptions.parse(self.metrics)
+        except BadMetricsOptions as error:
+            yield str(error)
+        try:
+            RequestLogHeaders.parse(self.log_request_headers)
+        except BadRequestLogHeaders as error:
+            yield str(error)
+        try:
+            parse_processors(self.payload_processors.get_secret_value())
+        except BadPayloadProcessors as error:
+            yield from str(error).splitlines()
+
+    def _tls_complaints(self) -> Iterator[str]:
         try:
             tls = self.tls
         except BadTls as error:
-            yield from str(error).split("; ")
-        else:
-            if self.management_names and (tls is None or not tls.asks_for_certificates):
-                yield (
-                    "REMESH_MANAGEMENT_CLIENTS: needs client certificates; "
-                    "set MM_TLS_CLIENT_AUTH to OPTIONAL or REQUIRE"
-                )
-        try:
-            MetricsOptions.parse(self.metrics)
-            RequestLogHeaders.parse(self.log_request_headers)
-        except (BadMetricsOptions, BadRequestLogHeaders) as error:
-            yield str(error)
+            yield from str(error).splitlines()
+            return
+        if self.management_names and (tls is None or not tls.asks_for_certificates):
+            yield (
+                "REMESH_MANAGEMENT_CLIENTS: needs client certificates; "
+                "set MM_TLS_CLIENT_AUTH to OPTIONAL or REQUIRE"
+            )

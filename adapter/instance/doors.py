@@ -47,6 +47,8 @@ class Doors:
             return
         if self.own_port_only and not caller.from_management:
             raise CallerNotAllowed(f"{rpc} is answered only at this instance's management address")
+        if caller.names is None and caller.from_management:
+            return  # by the management socket, which speaks no TLS: who may open its file may manage
         if self.client_names and not (caller.names or frozenset()).intersection(self.client_names):
             raise CallerNotAllowed(
                 f"{rpc} is answered only to the clients that REMESH_MANAGEMENT_CLIENTS names"

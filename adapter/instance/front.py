@@ -7,7 +7,7 @@ network sees.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -28,7 +28,7 @@ from adapter.servers.health import Health
 from adapter.servers.metrics_server import metrics_serving
 from adapter.servers.relay_server import UNIX, RelayServer, relaying
 from adapter.servers.rest_gateway import rest_serving
-from adapter.servers.tls import HTTP1, HTTP2, TlsFiles
+from adapter.servers.tls import HTTP1, HTTP2, Tls, TlsFiles
 from adapter.telemetry.metrics import Metrics
 from adapter.telemetry.metrics_options import MetricsOptions
 
@@ -74,26 +74,26 @@ async def doors_open(settings: InstanceSettings, behind: Behind) -> AsyncIterato
         behind.doors.door = relay.upstream(own, name="this instance")
         behind.several.calls = relay
         tell_relay(behind.metrics, relay.relay.shared.counts)
-        runtime_tls = settings.runtime_tls
-        behind.path.join(
-            relay.upstream(
-                settings.serving_address,
-                tls=None if runtime_tls is None else TlsFiles(runtime_tls, alpn=HTTP2).context,
-                name="the runtime",
-            )
-        )
+        runtime_tls = _followed(settings.runtime_tls, HTTP2, behind.owner)
+        behind.path.join(relay.upstream(settings.serving_address, tls=runtime_tls, name="the runtime"))
         await _listen(settings, relay, behind.owner)
         await _listen_rest(settings, relay, behind.owner, stack)
         await _serve_metrics(settings, behind.metrics, stack)
         yield
 
 
+def _followed(tls: Tls | None, alpn: Sequence[str], owner: asyncio.TaskGroup) -> TlsFiles | None:
+    """The files, which are read again whenever they change. Raises `BadTls`."""
+    if tls is None:
+        return None
+    files = TlsFiles(tls, alpn=alpn)
+    owner.create_task(files.follow(), name=f"follow {files!r}")
+    return files
+
+
 async def _listen(settings: InstanceSettings, relay: RelayServer, owner: asyncio.TaskGroup) -> None:
-    tls = None
-    if settings.tls is not None:
-        files = TlsFiles(settings.tls, alpn=HTTP2)
-        owner.create_task(files.follow(), name="follow the TLS files")
-        tls = files.context
+    files = _followed(settings.tls, HTTP2, owner)
+    tls = None if files is None else files.context
     await relay.listen(f"{settings.host}:{settings.grpc_port}", tls=tls)
     if settings.grpc_socket is not None:
         await relay.listen(f"{UNIX}{settings.grpc_socket}", tls=tls)
@@ -109,11 +109,8 @@ async def _listen_rest(
 ) -> None:
     if settings.rest_port is None:
         return
-    tls = None
-    if settings.tls is not None:
-        files = TlsFiles(settings.tls, alpn=HTTP1)
-        owner.create_task(files.follow(), name="follow the TLS files of REST")
-        tls = files.context
+    files = _followed(settings.tls, HTTP1, owner)
+    tls = None if files is None else files.context
 
     async def listen(port: int) -> None:
         await stack.enter_async_context(

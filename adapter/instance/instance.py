@@ -8,14 +8,16 @@ up what is being loaded.
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 from adapter.aio.clock import Clock, LoopClock
 from adapter.cache.model_cache import ModelCache
+from adapter.domain.errors import InvalidRequest
 from adapter.domain.ids import InstanceId
 from adapter.instance.assembly import Files, Runtime, the_files, the_runtime
+from adapter.instance.cache_figures import tell_cache
 from adapter.instance.dataplane_file import DataplaneFile
 from adapter.instance.doors import Doors
 from adapter.instance.front import Behind, doors_open
@@ -33,7 +35,7 @@ from adapter.servers.grpc_server import serving
 from adapter.servers.model_runtime import model_runtime_handlers
 from adapter.servers.payload_processors import PayloadProcessors
 from adapter.telemetry.metrics import Metrics
-from adapter.telemetry.metrics_options import MetricsOptions
+from adapter.telemetry.metrics_options import BadMetricsOptions, InfoMetric, MetricsOptions
 from adapter.telemetry.request_log import RequestLogHeaders
 from adapter.wire.dataplane import DEFAULT_DATAPLANE, DataplaneConfig
 
@@ -44,25 +46,35 @@ class _Stopped(Exception):
     """Ends a task group: what still runs in it is cancelled."""
 
 
-async def run_instance(settings: InstanceSettings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises an `AdapterError` when it cannot start."""
+async def run_instance(settings: InstanceSettings, *, variables: Mapping[str, str]) -> None:
+    """Serve until SIGTERM or SIGINT. Raises an `AdapterError` when it cannot start.
+
+    `variables` are the environment's: `MM_INFO_METRICS` names some of them.
+    """
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    clock = LoopClock()
-    async with the_runtime(settings) as runtime, the_files(settings) as files:
-        serve = _serve_spi if settings.spi_only else _serve_mesh
-        async with serve(settings, runtime, files, clock):
-            await stop.wait()
-            log.info("stopping")
+    info = _info_metric(settings, variables)
+    async with (
+        the_runtime(settings) as runtime,
+        the_files(settings) as files,
+        _serving(settings, runtime, files, info),
+    ):
+        await stop.wait()
+        log.info("stopping")
+
+
+def _serving(
+    settings: InstanceSettings, runtime: Runtime, files: Files, info: InfoMetric | None
+) -> AbstractAsyncContextManager[None]:
+    if settings.spi_only:
+        return _serve_spi(settings, runtime, files)
+    return _serve_mesh(settings, runtime, files, info)
 
 
 @asynccontextmanager
-async def _serve_spi(
-    settings: InstanceSettings, runtime: Runtime, files: Files, clock: Clock
-) -> AsyncIterator[None]:
+async def _serve_spi(settings: InstanceSettings, runtime: Runtime, files: Files) -> AsyncIterator[None]:
     """Only `mmesh.ModelRuntime`, on localhost as a foreign mesh expects it."""
-    del clock
     service = SpiService(
         driver=runtime.driver,
         provisioner=files.provisioner,
@@ -78,14 +90,18 @@ async def _serve_spi(
 
 @asynccontextmanager
 async def _serve_mesh(
-    settings: InstanceSettings, runtime: Runtime, files: Files, clock: Clock
+    settings: InstanceSettings, runtime: Runtime, files: Files, info: InfoMetric | None
 ) -> AsyncIterator[None]:
     """Inference and management at the doors, with the cache and the registry behind them."""
+    clock = LoopClock()
     file = None if settings.dataplane_config_path is None else DataplaneFile(settings.dataplane_config_path)
     dataplane = await _dataplane(settings, file)
     payloads = PayloadProcessors.parse(
-        settings.payload_processors, clock=clock, capacity=settings.payload_processors_capacity
+        settings.payload_processors.get_secret_value(),
+        clock=clock,
+        capacity=settings.payload_processors_capacity,
     )
+    metrics = _metrics(settings, dataplane, payloads, info)
     await files.purge()
     async with EmbeddedRegistry.open(settings.registry_path) as registry:
         edges = _Edges(
@@ -95,6 +111,7 @@ async def _serve_mesh(
             watch=RuntimeWatch(driver=runtime.driver, channel=runtime.channel, clock=clock),
             clock=clock,
             payloads=payloads,
+            metrics=metrics,
         )
         status = await edges.watch.wait_ready(timeout_s=settings.runtime_start_s_max)
         log.info(
@@ -123,13 +140,13 @@ class _Edges:
     watch: RuntimeWatch
     clock: Clock
     payloads: PayloadProcessors
+    metrics: Metrics
 
 
-def _joined(
-    settings: InstanceSettings, edges: _Edges, dataplane: DataplaneConfig, owner: asyncio.TaskGroup
-) -> Behind:
-    """The cache, its hands, and those who ask it; what runs in the background is the owner's."""
-    status, clock, watch = edges.watch.status, edges.clock, edges.watch
+def _cache_and_hands(
+    settings: InstanceSettings, edges: _Edges, owner: asyncio.TaskGroup
+) -> tuple[ModelCache, Loader]:
+    status = edges.watch.status
     cache = ModelCache(
         capacity_bytes=status.capacity_bytes,
         loading_slots=status.loading_concurrency,
@@ -137,14 +154,28 @@ def _joined(
         policy=settings.eviction,
         failure_expiry_s=settings.load_failure_expiry_ms / 1e3,
     )
+    tell_cache(edges.metrics, cache, edges.clock)
     loader = Loader(
         cache=cache,
         provisioner=edges.files.provisioner,
         driver=edges.runtime.driver,
-        clock=clock,
+        clock=edges.clock,
         owner=owner,
         load_timeout_s=status.loading_timeout_s,
+        metrics=edges.metrics,
     )
+    owner.create_task(loader.keep_time(), name="keep time")
+    keeping = edges.watch.keep(on_reset=loader.runtime_reset, start_s_max=settings.runtime_start_s_max)
+    owner.create_task(keeping, name="watch the runtime")
+    return cache, loader
+
+
+def _joined(
+    settings: InstanceSettings, edges: _Edges, dataplane: DataplaneConfig, owner: asyncio.TaskGroup
+) -> Behind:
+    """The cache, its hands, and those who ask it; what runs in the background is the owner's."""
+    clock, watch, metrics = edges.clock, edges.watch, edges.metrics
+    cache, loader = _cache_and_hands(settings, edges, owner)
     models = Models(
         instance=InstanceId(settings.instance_id),
         records=edges.records,
@@ -155,7 +186,6 @@ def _joined(
     )
     several = Several(models, at_once_max=settings.multi_parallelism)
     doors = Doors(own_port_only=settings.management_apart, client_names=settings.management_names)
-    metrics = _metrics(settings, dataplane, edges.payloads)
     path = RequestPath(
         models=models,
         cache=cache,
@@ -168,9 +198,6 @@ def _joined(
         observers=_observers(settings, metrics, edges.payloads),
         several=several,
     )
-    owner.create_task(loader.keep_time(), name="keep time")
-    keeping = watch.keep(on_reset=loader.runtime_reset, start_s_max=settings.runtime_start_s_max)
-    owner.create_task(keeping, name="watch the runtime")
     return Behind(
         models=models,
         path=path,
@@ -183,10 +210,26 @@ def _joined(
     )
 
 
-def _metrics(settings: InstanceSettings, dataplane: DataplaneConfig, payloads: PayloadProcessors) -> Metrics:
+def _info_metric(settings: InstanceSettings, variables: Mapping[str, str]) -> InfoMetric | None:
+    """What `MM_INFO_METRICS` asks for. Raises `InvalidRequest` naming it."""
+    try:
+        return InfoMetric.parse(settings.info_metrics, variables)
+    except BadMetricsOptions as error:
+        raise InvalidRequest(str(error)) from error
+
+
+def _metrics(
+    settings: InstanceSettings,
+    dataplane: DataplaneConfig,
+    payloads: PayloadProcessors,
+    info: InfoMetric | None,
+) -> Metrics:
     told = MetricsOptions.parse(settings.metrics)
     known = frozenset({*DEFAULT_DATAPLANE.methods, *dataplane.methods})
-    metrics = Metrics(per_model=told.per_model, fq_names=told.fq_names, known_methods=known)
+    try:
+        metrics = Metrics(per_model=told.per_model, fq_names=told.fq_names, known_methods=known, info=info)
+    except BadMetricsOptions as error:
+        raise InvalidRequest(str(error)) from error
     metrics.expose("remesh_payloads_total", lambda: list(payloads.figures()))
     return metrics
 

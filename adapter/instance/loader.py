@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from adapter.aio.clock import Clock
 from adapter.aio.keyed_lock import KeyedLock
+from adapter.cache.entry import Cause
 from adapter.cache.failures import Failure
 from adapter.cache.messages import (
     Abandoned,
@@ -42,6 +43,7 @@ from adapter.domain.runtime import RuntimeStatus
 from adapter.drivers.runtime import RuntimeDriver
 from adapter.instance.flights import Flight, LoadTimings
 from adapter.instance.provisioning import Provisioned, Provisioner
+from adapter.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +74,7 @@ class _Loading:
 class Loader:
     """The hands of one `ModelCache`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it joins, each by name
         self,
         *,
         cache: ModelCache,
@@ -81,6 +83,7 @@ class Loader:
         clock: Clock,
         owner: asyncio.TaskGroup,
         load_timeout_s: float,
+        metrics: Metrics,
     ) -> None:
         self._cache = cache
         self._provisioner = provisioner
@@ -88,6 +91,8 @@ class Loader:
         self._clock = clock
         self._owner = owner
         self._load_timeout_s = load_timeout_s
+        self._metrics = metrics
+        self._measures = metrics.models
         self._flights: dict[ModelId, Flight] = {}
         self._loading: dict[ModelId, _Loading] = {}
         self._unloading: dict[ModelId, asyncio.Task[None]] = {}
@@ -122,6 +127,7 @@ class Loader:
     def drop(self, model: ModelId) -> None:
         """The model was unregistered: unload it and forget it."""
         self.tell(Dropped(model=model))
+        self._metrics.forget(model)
 
     def unload(self, model: ModelId) -> bool:
         """Give the model's copy up, and its load if it is background work; a request loads it again.
@@ -177,23 +183,39 @@ class Loader:
     def _carry_out(self, command: CacheCommand) -> None:
         match command:
             case StartPull(model=model):
-                flight = self._flights[model]
-                self._loading[model] = _Loading(info=flight.info, timings=flight.timings)
-                self._spawn("pull", model, self._pull)
+                self._start_pull(model)
             case StopPull(model=model):
                 self._loading[model].give_up()
             case StartLoad(model=model, size_hint_bytes=hint):
                 self._spawn("load", model, lambda model: self._load(model, hint))
             case MeasureSize(model=model):
                 self._spawn("measure", model, self._measure)
-            case StartUnload(model=model, cause=cause):
-                log.debug("model unloads", extra={"model": model, "cause": cause})
-                self._unloading[model] = self._spawn("unload", model, self._unload)
+            case StartUnload():
+                self._start_unload(command)
             case DiscardFiles(model=model):
                 self._loading.pop(model, None)
                 self._spawn("discard", model, self._discard)
             case Settled(model=model, failure=failure):
                 self._settle(model, failure)
+
+    def _start_pull(self, model: ModelId) -> None:
+        flight = self._flights[model]
+        self._loading[model] = _Loading(info=flight.info, timings=flight.timings)
+        asked_s = self._cache.loading_since(model)
+        if asked_s is not None:
+            self._measures.load_waited(model, waited_ms=(self._clock.now_s() - asked_s) * 1e3)
+        self._spawn("pull", model, self._pull)
+
+    def _start_unload(self, command: StartUnload) -> None:
+        model = command.model
+        log.debug("model unloads", extra={"model": model, "cause": command.cause})
+        used_s = self._cache.used_s(model)
+        if command.makes_room and used_s is not None:
+            self._measures.evicted(model, unused_ms=(self._clock.now_s() - used_s) * 1e3)
+        unregistered = command.cause == Cause.UNREGISTERED.value
+        self._unloading[model] = self._spawn(
+            "unload", model, lambda model: self._unload(model, unregistered=unregistered)
+        )
 
     def _spawn(
         self, deed: str, model: ModelId, do: Callable[[ModelId], Awaitable[None]]
@@ -245,6 +267,9 @@ class Loader:
             self._fail(model, self._timed_out(model) if isinstance(error, TimeoutError) else error)
             return
         loading.timings.load_s = self._clock.now_s() - began_s
+        self._measures.loaded(model, took_ms=(loading.timings.pull_s + loading.timings.load_s) * 1e3)
+        if loaded.size_bytes is not None:
+            self._measures.sized(model, size_bytes=loaded.size_bytes)
         log.info(
             "model loaded",
             extra={
@@ -258,20 +283,28 @@ class Loader:
 
     async def _measure(self, model: ModelId) -> None:
         size_bytes: int | None = None
+        began_s = self._clock.now_s()
         try:
             size_bytes = await self._driver.size_bytes(model)
         except AdapterError as error:
             log.warning("size stays as predicted", extra={"model": model, "error": error.described})
+        if size_bytes is not None:
+            took_ms = (self._clock.now_s() - began_s) * 1e3
+            self._measures.sized(model, size_bytes=size_bytes, took_ms=took_ms)
         self.tell(Sized(model=model, size_bytes=size_bytes))
 
-    async def _unload(self, model: ModelId) -> None:
+    async def _unload(self, model: ModelId, *, unregistered: bool) -> None:
         failure = await self._unload_in_runtime(model)
         await self._discard(model)
         del self._unloading[model]
         if failure is None:
             log.info("model unloaded", extra={"model": model})
         else:
+            self._measures.unload_failed()
             log.error("model stays in the runtime", extra={"model": model, "error": failure})
+        if unregistered:
+            # Its last calls and its unload were told of since it was first forgotten.
+            self._metrics.forget(model)
         self.tell(Unloaded(model=model, failure=failure))
 
     async def _unload_in_runtime(self, model: ModelId) -> str | None:
@@ -279,12 +312,15 @@ class Loader:
         described = ""
         for attempt in range(UNLOAD_TRIES_MAX):
             await self._clock.sleep(UNLOAD_RETRY_S * attempt)
+            began_s = self._clock.now_s()
             try:
                 await self._driver.unload(model)
             except AdapterError as error:
                 described = error.described
+                self._measures.unload_attempt_failed()
                 log.warning("unload failed", extra={"model": model, "try": attempt + 1, "error": described})
             else:
+                self._measures.unloaded(model, took_ms=(self._clock.now_s() - began_s) * 1e3)
                 return None
         return described
 
@@ -314,6 +350,7 @@ class Loader:
             log.warning("files stay on the disk", extra={"model": model, "error": error.described})
 
     def _fail(self, model: ModelId, error: Exception) -> None:
+        self._measures.load_failed()
         if isinstance(error, AdapterError):
             log.warning("model failed to load", extra={"model": model, "error": error.described})
         else:

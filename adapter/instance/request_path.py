@@ -26,7 +26,7 @@ from adapter.http2.call import Call
 from adapter.http2.metadata import metadata_fields
 from adapter.http2.request_head import RequestHead
 from adapter.http2.upstream import Upstream
-from adapter.http2.verdicts import Answer, Caller, Plan, Target
+from adapter.http2.verdicts import Answer, Caller, Edit, Plan, Target
 from adapter.instance.doors import Doors
 from adapter.instance.loader import Loader
 from adapter.instance.models import Models
@@ -36,7 +36,7 @@ from adapter.instance.several import Several
 from adapter.servers import model_runtime
 from adapter.wire.dataplane import DataplaneConfig
 from adapter.wire.headers import ModelRef, Pair, RefKind, model_refs, outbound
-from adapter.wire.splice import Located, delimited, located, replace_string
+from adapter.wire.splice import Located, delimited, replace_string
 
 log = logging.getLogger(__name__)
 
@@ -48,10 +48,12 @@ NO_DEADLINE_WAIT_FACTOR: Final = 5.0
 
 REMEMBERED_MAX: Final = 10_000
 """Methods, ids and models of which something is remembered: clients choose their names."""
+REMEMBERED_CHARS_MAX: Final = 512
+"""How long such a name may be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MethodPlan(Plan):
+class Reading:
     """How one method's calls are read and written."""
 
     id_path: tuple[int, ...] = ()
@@ -116,29 +118,30 @@ class RequestPath:
             plan = self._plan_of(head.rpc)
             if len(self._plans) >= REMEMBERED_MAX:
                 self._plans.clear()
-            self._plans[head.rpc] = plan
+            if len(head.rpc) <= REMEMBERED_CHARS_MAX:
+                self._plans[head.rpc] = plan
         if plan.door is not None:
             self._doors.check(head.rpc, caller)
         return plan
 
     def route(self, call: Call) -> Target | None:
         """The runtime, if the call is for one model and that is loaded. Raises `InvalidRequest`."""
-        plan = call.plan
-        assert isinstance(plan, MethodPlan)
-        refs, found = self._named(call, plan)
+        reading = call.plan.reading
+        assert isinstance(reading, Reading)
+        refs, found = self._named(call, reading)
         if len(refs) != 1 or not self._watch.is_there:
             return None
         # Aliases come with the mesh; until then an alias means the model of the same name.
         model = ModelId(refs[0].name)
         if not self._cache.acquire(model, self._clock.now_s()):
             return None
-        return self._target(call, plan, refs[0], found)
+        return self._target(call, reading, refs[0], found)
 
     async def resolve(self, call: Call) -> Target | Answer:
         """Have the model loaded, however long it takes. Raises the error of the load."""
-        plan = call.plan
-        assert isinstance(plan, MethodPlan)
-        refs, found = self._named(call, plan)
+        reading = call.plan.reading
+        assert isinstance(reading, Reading)
+        refs, found = self._named(call, reading)
         if len(refs) > 1:
             return await self._several.answer(call, refs)
         model = ModelId(refs[0].name)
@@ -147,7 +150,7 @@ class RequestPath:
         timings = None
         if not self._cache.acquire(model, self._clock.now_s()):
             timings = await self._load(model, call)
-        target = self._target(call, plan, refs[0], found)
+        target = self._target(call, reading, refs[0], found)
         target.timings_ms = timings
         return target
 
@@ -179,26 +182,26 @@ class RequestPath:
         injection = tuple(runtime.methods.get(rpc, ()))
         extraction = self._dataplane.extraction(rpc)
         if extraction is None:
-            return MethodPlan(message_first=bool(injection), injection_path=injection)
-        return MethodPlan(
-            message_first=True,
+            return Plan(message_first=bool(injection), reading=Reading(injection_path=injection))
+        reading = Reading(
             id_path=extraction.path,
             id_kind=extraction.kind,
             headers_first=extraction.headers_first,
             injection_path=injection,
         )
+        return Plan(message_first=True, reading=reading)
 
-    def _named(self, call: Call, plan: MethodPlan) -> tuple[tuple[ModelRef, ...], Located | None]:
+    def _named(self, call: Call, reading: Reading) -> tuple[tuple[ModelRef, ...], Located | None]:
         """Whom the call is for, and where the message says so, if it does. Raises `InvalidRequest`."""
         ids = call.head.ids
-        if ids and (plan.headers_first or not plan.id_path) and (refs := self._in_headers(ids)):
+        if ids and (reading.headers_first or not reading.id_path) and (refs := self._in_headers(ids)):
             return refs, None
-        if plan.id_path and (message := call.first_message) is not None:
-            found = located(message, plan.id_path)
+        if reading.id_path:
+            found = call.located(reading.id_path)
             if found is not None:
                 if not found.value:
                     raise InvalidRequest("provided model id in the message must be non-empty")
-                return (ModelRef(plan.id_kind, found.value),), found
+                return (ModelRef(reading.id_kind, found.value),), found
         refs = self._in_headers(ids)
         if not refs:
             raise InvalidRequest("must include mm-model-id header")
@@ -210,25 +213,28 @@ class RequestPath:
             refs = model_refs(ids)
             if len(self._refs) >= REMEMBERED_MAX:
                 self._refs.clear()
-            self._refs[ids] = refs
+            if sum(len(key) + len(value) for key, value in ids) <= REMEMBERED_CHARS_MAX:
+                self._refs[ids] = refs
         return refs
 
-    def _target(self, call: Call, plan: MethodPlan, ref: ModelRef, found: Located | None) -> Target:
+    def _target(self, call: Call, reading: Reading, ref: ModelRef, found: Located | None) -> Target:
         """What the runtime is sent; the model is pinned already."""
         model = ModelId(ref.name)
         known = self._targets.get(model)
         if known is None:
             if len(self._targets) >= REMEMBERED_MAX:
                 self._targets.clear()
-            known = self._targets[model] = (metadata_fields(outbound((), model)), self._runtime_name(model))
+            known = (metadata_fields(outbound((), model)), self._runtime_name(model))
+            if len(model) <= REMEMBERED_CHARS_MAX:
+                self._targets[model] = known
         fields, name = known
         assert self._runtime is not None
         target = Target(self._runtime, model=model, fields=fields)
         if ref.kind is RefKind.VMODEL:
             target.vmodel = ref.name
-        if plan.injection_path:
+        if reading.injection_path:
             try:
-                target.message = _injected(call, plan, found, name)
+                _inject(call, reading, target, found, name)
             except AdapterError:
                 self.released(target)
                 raise
@@ -261,14 +267,16 @@ class RequestPath:
         raise problem
 
 
-def _injected(call: Call, plan: MethodPlan, found: Located | None, name: str) -> bytes | None:
-    """The first message with the name that the runtime knows the model by; None: it has that already."""
-    message = call.first_message
-    if message is None:
-        return None
-    if found is not None and plan.injection_path == plan.id_path and len(plan.id_path) == 1:
+def _inject(call: Call, reading: Reading, target: Target, found: Located | None, name: str) -> None:
+    """Have the first message name the model as the runtime knows it."""
+    if found is not None and reading.injection_path == reading.id_path and len(reading.id_path) == 1:
         if found.value == name:
-            return None
-        return b"".join((message[: found.length_at], delimited(name), message[found.end :]))
-    replaced = replace_string(message, plan.injection_path, name)
-    return None if replaced is message else replaced
+            return
+        if not call.is_compressed:
+            target.edit = Edit(found.length_at, found.end, delimited(name))
+            return
+    message = call.first_message
+    if message is not None:
+        replaced = replace_string(message, reading.injection_path, name)
+        if replaced is not message:
+            target.message = replaced

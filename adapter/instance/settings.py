@@ -25,7 +25,9 @@ Endpoint = Annotated[
 class InstanceSettings(DoorSettings):
     """Everything that `remesh instance` can be told; `remesh instance --help` lists it with the defaults."""
 
-    model_config = SettingsConfigDict(populate_by_name=True, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        populate_by_name=True, frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     spi_only: bool = named(
         "REMESH_SPI_ONLY", default=False, about="serve nothing but the runtime SPI, for a foreign mesh"

@@ -133,7 +133,7 @@ class Answering:
                 code, text = STATUS[error.code], str(error)
             case TimeoutError():
                 code, text = grpc.StatusCode.DEADLINE_EXCEEDED, "the call waited longer than it may"
-            case asyncio.CancelledError() if not _this_call_is_cancelled():
+            case asyncio.CancelledError() if not this_task_is_cancelled():
                 # Somebody else's work, which this call waited for, was given up. grpc would leave the client
                 # without an answer.
                 code, text = grpc.StatusCode.UNAVAILABLE, "what the call waited for was given up; try again"
@@ -147,6 +147,7 @@ class Answering:
         await self._context.abort(code, text[:TEXT_CHARS_MAX])
 
 
-def _this_call_is_cancelled() -> bool:
+def this_task_is_cancelled() -> bool:
+    """Whether a cancellation is meant for the task that runs, rather than for what it waits for."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

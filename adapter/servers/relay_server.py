@@ -28,8 +28,8 @@ from adapter.http2.relay import TICK_S, Relay
 from adapter.http2.server_side import ServerConnection
 from adapter.http2.upstream import Upstream
 from adapter.http2.verdicts import Answer, Caller, Router
-from adapter.servers.grpc_server import CannotListen
-from adapter.servers.tls import peer_names
+from adapter.servers.grpc_server import CannotListen, this_task_is_cancelled
+from adapter.servers.tls import HTTP2, TlsFiles, peer_names
 from adapter.wire.grpc_messages import Chunk
 from adapter.wire.headers import Pair
 
@@ -123,20 +123,27 @@ class RelayServer:
 
     # Upstreams.
 
-    def upstream(self, address: str, *, tls: ssl.SSLContext | None = None, name: str = "") -> Upstream:
-        """A place where calls can go, at `host:port` or `unix:path`; connections are opened when needed."""
+    def upstream(self, address: str, *, tls: TlsFiles | None = None, name: str = "") -> Upstream:
+        """A place where calls can go, at `host:port` or `unix:path`; connections are opened when needed.
+
+        Each is made with the files of `tls` as they are then. Behind a unix socket the certificate is to be
+        for `localhost`.
+        """
         connect = partial(self._begin_connecting, address, tls)
         return self.relay.upstream(name or address, connect)
 
-    def _begin_connecting(self, address: str, tls: ssl.SSLContext | None, upstream: Upstream) -> None:
-        self._owner.create_task(self._connect(address, tls, upstream), name=f"connect to {address}")
+    def _begin_connecting(self, address: str, tls: TlsFiles | None, upstream: Upstream) -> None:
+        context = None if tls is None else tls.newest
+        self._owner.create_task(self._connect(address, context, upstream), name=f"connect to {address}")
 
     async def _connect(self, address: str, tls: ssl.SSLContext | None, upstream: Upstream) -> None:
         make = partial(_UpstreamSocket, self, upstream)
         try:
             async with asyncio.timeout(CONNECT_S_MAX):
                 if address.startswith(UNIX):
-                    await self._loop.create_unix_connection(make, address.removeprefix(UNIX), ssl=tls)
+                    host = None if tls is None else "localhost"
+                    path = address.removeprefix(UNIX)
+                    await self._loop.create_unix_connection(make, path, ssl=tls, server_hostname=host)
                 else:
                     host, _, number = address.rpartition(":")
                     await self._loop.create_connection(make, host.strip("[]"), int(number), ssl=tls)
@@ -162,6 +169,10 @@ class RelayServer:
             pass
         except AdapterError as error:
             code, text = error.code, str(error)
+        except asyncio.CancelledError:
+            if this_task_is_cancelled():
+                raise
+            code, text = Code.UNAVAILABLE, "what the call waited for was given up; try again"
         except Exception:
             log.exception("a call could not be routed", extra={"method": call.head.rpc})
             code, text = Code.INTERNAL, "an unexpected error; the log of this instance tells more"
@@ -183,9 +194,14 @@ class RelayServer:
     ) -> Answer:
         """See `calls.UnaryCalls`; an `inner` call is part of another one, and not counted by itself."""
         landing: asyncio.Future[Answer] = self._loop.create_future()
+
+        def land(answer: Answer) -> None:
+            if not landing.done():  # the caller may have been cancelled a moment ago
+                landing.set_result(answer)
+
         self.now()
         call = self.relay.local_call(
-            method, message, metadata=metadata, timeout_s=timeout_s, answered=landing.set_result, inner=inner
+            method, message, metadata=metadata, timeout_s=timeout_s, answered=land, inner=inner
         )
         self.flush()
         if landing.done():
@@ -205,7 +221,10 @@ class RelayServer:
         """Tell the relay, again and again, that time passes; ends when cancelled."""
         while True:
             await self._clock.sleep(TICK_S)
-            self.relay.tick(self.now())
+            try:
+                self.relay.tick(self.now())
+            except Exception:
+                log.exception("the relay failed in an unforeseen way")
             self.flush()
 
 
@@ -278,6 +297,8 @@ class _Socket(asyncio.Protocol):
 
 
 class _ClientSocket(_Socket):
+    """A client that does not read what it is answered is not read either, or its answers would pile up."""
+
     connection: ServerConnection
 
     def __init__(self, server: RelayServer, *, management: bool) -> None:
@@ -290,9 +311,21 @@ class _ClientSocket(_Socket):
         names = None if handshake is None else peer_names(handshake)
         caller = Caller(names=names, from_management=self._management)
         self.connection = relay.client(self, caller=caller)
-        if len(relay.clients) > relay.shared.limits.connections_max:
+        if handshake is not None and handshake.selected_alpn_protocol() not in {*HTTP2, None}:
+            self.connection.fail(ErrorCode.PROTOCOL_ERROR, "TLS was agreed upon for another protocol than h2")
+        elif len(relay.clients) > relay.shared.limits.connections_max:
             relay.shared.counts.note(relay.shared.counts.limits_hit, "connections_max")
             self.connection.fail(ErrorCode.ENHANCE_YOUR_CALM, "too many connections")
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.connection.blocked_since_s = self._shared.now_s
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.connection.blocked_since_s = None
+        self.transport.resume_reading()
+        super().resume_writing()
 
 
 class _UpstreamSocket(_Socket):
@@ -304,6 +337,11 @@ class _UpstreamSocket(_Socket):
 
     def _join(self) -> None:
         self.connection = self._upstream.connected(self)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._upstream.unblocked()
+        self._shared.flush()
 
 
 @asynccontextmanager

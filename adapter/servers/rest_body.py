@@ -74,13 +74,16 @@ class Body:
         Raises `BodyTooLarge`, `BodiesTooMany`, `EncodingUnknown`, `InvalidRequest` for one that cannot be
         unpacked, and `Disconnected`.
         """
-        encoding = self._headers.told.get(b"content-encoding", b"identity").strip().lower()
+        told = self._headers.told
+        encoding = told[b"content-encoding"].strip().lower() if b"content-encoding" in told else b""
         if encoding not in _UNDERSTOOD:
             shown = encoding[:40].decode("ascii", "replace")
             raise EncodingUnknown(f"the content encoding {shown} is not understood; gzip and deflate are")
         if (self._headers.body_bytes or 0) > self._bytes_max:
             raise _too_large(self._bytes_max)
-        body = await self._received()
+        body = await self._next()
+        if not self.is_read:  # nearly all come in one piece
+            body = await self._joined(body)
         if encoding in (b"identity", b""):
             return body
         bytes_max = self._bytes_max
@@ -88,11 +91,8 @@ class Body:
         self._take(len(content))
         return content
 
-    async def _received(self) -> bytes:
-        piece = await self._next()
-        if self.is_read:
-            return piece  # as nearly all of them come
-        pieces = [piece]
+    async def _joined(self, first: bytes) -> bytes:
+        pieces = [first]
         while not self.is_read:
             pieces.append(await self._next())
         return b"".join(pieces)

@@ -9,7 +9,7 @@ application; its answer looks as the application's errors do.
 import asyncio
 import re
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -18,6 +18,7 @@ from uvicorn.server import ServerState
 from adapter.domain.errors import Code
 from adapter.servers.rest_answers import JSON, error_body
 from adapter.servers.rest_app import CONNECTION_KEY
+from adapter.servers.rest_joining import JoinedWrites
 from adapter.servers.rest_options import RestOptions
 
 HEADER_OVERHEAD_BYTES = 4
@@ -68,7 +69,9 @@ class Connection(HttpToolsProtocol):
     # What the transport tells.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        super().connection_made(transport)
+        joined = JoinedWrites(transport)
+        self._flush = joined.flush
+        super().connection_made(cast("asyncio.Transport", joined))
         if len(self.connections) > self._options.connections_max:
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, Code.UNAVAILABLE, "too many connections are open")
 
@@ -111,6 +114,10 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
         # After an answer that came before the request's end, uvicorn has no timer for the next one.
         self._awaited_since_s = self.loop.time() if self._is_idle() else None
+
+    def on_response_complete(self) -> None:
+        self._flush()
+        super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
         """What uvicorn calls when the parser gives up."""

@@ -42,7 +42,7 @@ class Exchange:
             metadata=headers.metadata,
             timeout_s=headers.timeout_s,
         )
-        self.metadata_headers = answer_headers(answer)
+        self.metadata_headers = answer_headers(answer) if answer.initial or answer.trailing else []
         if answer.code is not Code.OK:
             raise CallFailed(answer.code, answer.text)
         if answer.message is None:

@@ -114,7 +114,7 @@ class ServerTls:
             context.num_tickets = 0
             context.options |= ssl.OP_NO_TICKET
         if complaints:
-            raise BadTls("; ".join(complaints))
+            raise BadTls("\n".join(complaints))
         context.verify_mode = self.client_auth.value
         return context
 
@@ -143,7 +143,7 @@ class ClientTls:
         if self.pair is not None:
             complaints += self.pair.complaints(context)
         if complaints:
-            raise BadTls("; ".join(complaints))
+            raise BadTls("\n".join(complaints))
         return context
 
 
@@ -172,7 +172,7 @@ def server_tls(
             "set MM_TLS_KEY_CERT_PATH and MM_TLS_PRIVATE_KEY_PATH too"
         )
     if complaints or wanted is None:
-        raise BadTls("; ".join(complaints))
+        raise BadTls("\n".join(complaints))
     if cert_path is None or key_path is None:
         return None
     trusted = tuple(Path(path.strip()) for path in trust_paths.split(",") if path.strip())

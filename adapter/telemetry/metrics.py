@@ -19,6 +19,9 @@ T = TypeVar("T")
 SUFFIXES = ("", "_bucket", "_count", "_sum", "_total")
 """Of the samples that belong to a metric's name."""
 
+_DECLARED = frozenset(name.removesuffix("_total") + suffix for name in METRICS for suffix in SUFFIXES)
+"""Taken, though some are told only later."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceFigures:
@@ -130,10 +133,13 @@ class Metrics:
 
     def _register_info(self, info: InfoMetric) -> None:
         names, values = zip(*info.labels, strict=True) if info.labels else ((), ())
+        complaint = BadMetricsOptions(f"MM_INFO_METRICS: {info.name} is the name of another metric")
+        if info.name in _DECLARED:
+            raise complaint
         try:
             self.register(info.name, "About this instance", "gauge", names, lambda: [(values, 1)])
         except DuplicateTimeseries as error:
-            raise BadMetricsOptions(f"MM_INFO_METRICS: {info.name} is the name of another metric") from error
+            raise complaint from error
 
 
 def _used_bps(now: InstanceFigures) -> float:

@@ -83,6 +83,13 @@ class MessageBounds:
         """Here the stream may end."""
         return not self._needed and not self._head
 
+    def passes(self, size: int) -> bool:
+        """Whether so many bytes are of the message under way, and not its end; then they are counted."""
+        if self._needed > size:
+            self._needed -= size
+            return True
+        return False
+
     def feed(self, chunk: Chunk) -> int:
         """How many messages this chunk completes. Raises `BadMessage` or `MessageTooLarge`."""
         size = len(chunk)

@@ -8,8 +8,8 @@ from adapter.wire.v2_tensors import (
     BadTensor,
     Datatype,
     Element,
+    add_contents,
     check_raw_size,
-    contents_of,
     element_count,
     pack,
     unpack,
@@ -38,16 +38,14 @@ def add_inputs(request: ModelInferRequest, tensors: Sequence[InputTensor]) -> No
     """Add the inputs: all typed, or all raw as soon as one of them must be. The protocol allows no mix."""
     all_raw = any(tensor.needs_raw for tensor in tensors)
     for tensor in tensors:
-        request.inputs.add(
-            name=tensor.name,
-            datatype=tensor.datatype.name,
-            shape=tensor.shape,
-            parameters=tensor.parameters,
-            contents=None if all_raw else contents_of(tensor.datatype, tensor.values),
-        )
+        added = request.inputs.add(name=tensor.name, datatype=tensor.datatype.name, shape=tensor.shape)
+        for name, parameter in tensor.parameters.items():
+            added.parameters[name].CopyFrom(parameter)
         if all_raw:
             raw = pack(tensor.datatype, tensor.values) if tensor.raw is None else tensor.raw
             request.raw_input_contents.append(raw)
+        else:
+            add_contents(added.contents, tensor.datatype, tensor.values)
 
 
 def output_values(response: ModelInferResponse, place: int, datatype: Datatype) -> Sequence[Element]:

@@ -128,10 +128,16 @@ def check_fits(datatype: Datatype, values: Sequence[Element]) -> None:
 def contents_of(datatype: Datatype, values: Sequence[Element]) -> InferTensorContents:
     """Elements as typed contents; raises `BadTensor` for FP16 and BF16, which have none."""
     contents = InferTensorContents()
+    add_contents(contents, datatype, values)
+    return contents
+
+
+def add_contents(contents: InferTensorContents, datatype: Datatype, values: Sequence[Element]) -> None:
+    """Add elements to typed contents; raises `BadTensor` for FP16 and BF16, which have none."""
     if datatype.contents is None:
         raise BadTensor(f"{datatype.name} elements travel raw only")
+    contents.SetInParent()  # an empty tensor has contents too
     getattr(contents, datatype.contents).extend(values)
-    return contents
 
 
 def values_of(datatype: Datatype, contents: InferTensorContents) -> Sequence[Element]:

@@ -50,7 +50,7 @@ class Watched:
     def check_alive(self) -> None:
         """Raises `Broken`."""
         if self._child and self._child.poll() is not None:
-            raise Broken(f"it ended with status {self._child.returncode}:\n{self.said or self._child.args}")
+            raise Broken(f"it ended with status {self._child.returncode}:\n{self.said or self._child.args!r}")
         if not (PROC / str(self.pid)).exists():
             raise Broken(f"there is no process {self.pid}")
 

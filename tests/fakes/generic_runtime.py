@@ -37,6 +37,8 @@ class Failure:
     code: grpc.StatusCode
     text: str
     trailing: tuple[tuple[str, str | bytes], ...] = ()
+    initial: tuple[tuple[str, str | bytes], ...] = ()
+    """Sent before it, as headers of their own."""
     after_messages: int = 0
 
 
@@ -78,6 +80,8 @@ class GenericRuntime(grpc.GenericRpcHandler):
         failures = self.failures.get(method)
         if failures:
             failure = failures.popleft()
+            if failure.initial:
+                await context.send_initial_metadata(failure.initial)
             for _ in range(failure.after_messages):
                 await context.write(b"partial")
             await context.abort(failure.code, failure.text, failure.trailing)

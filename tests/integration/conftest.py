@@ -9,7 +9,8 @@ import secrets
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from asyncio import AbstractEventLoop, new_event_loop
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,7 @@ from typing import Any
 import boto3
 import botocore.config
 import pytest
+import uvloop
 
 from tests.integration import mesh
 from tests.tools import minio as minio_recipe
@@ -26,6 +28,13 @@ from tests.tools import mlserver as mlserver_recipe
 from tests.tools.recipe import Recipe, cache_folder
 
 START_S_MAX = 60.0
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], AbstractEventLoop]]:
+    """The loop that the tests run in; the sockets of the relay in the one that production has as well."""
+    if item.path.stem.startswith("test_relay_server"):
+        return {"asyncio": new_event_loop, "uvloop": uvloop.new_event_loop}
+    return {"asyncio": new_event_loop}
 
 
 def tool(recipe: Recipe) -> Path:

@@ -326,6 +326,8 @@ def _asked() -> argparse.Namespace:
     parser.add_argument(
         "--certificates", type=Path, metavar="FOLDER", help="with server.pem, server.key, ca.pem"
     )
+    parser.add_argument("--streams-max", type=int, default=STREAMS_MAX, help="at once on one connection")
+    parser.add_argument("--grace-s", type=float, help="how long calls may still take when it is to end")
     parser.add_argument("--methods", type=_methods, default={}, help="the methods it names, `a.B/C=1;a.B/D=`")
     return parser.parse_args()
 
@@ -334,7 +336,7 @@ def _server(asked: argparse.Namespace) -> grpc.aio.Server:
     options = [
         ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
         ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
-        ("grpc.max_concurrent_streams", STREAMS_MAX),
+        ("grpc.max_concurrent_streams", asked.streams_max),
         ("grpc.so_reuseport", 0),
     ]
     server = grpc.aio.server(options=options)
@@ -352,13 +354,14 @@ def _server(asked: argparse.Namespace) -> grpc.aio.Server:
 
 
 async def _main() -> NoReturn:
-    server = _server(_asked())
+    asked = _asked()
+    server = _server(asked)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     await server.start()
     await ended.wait()
-    await server.stop(grace=None)
+    await server.stop(grace=asked.grace_s)
     raise SystemExit
 
 

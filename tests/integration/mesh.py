@@ -22,6 +22,8 @@ from typing import TypeVar
 import grpc
 
 from adapter.peers.mesh_client import MeshClient
+from tests.fakes import model_runtime_server
+from tests.fakes.model_runtime_server import ExampleRuntime
 
 START_S_MAX = 60.0
 
@@ -190,3 +192,20 @@ async def beside(starting: AbstractContextManager[StartedT]) -> AsyncIterator[St
         yield started_up
     finally:
         await asyncio.to_thread(starting.__exit__, None, None, None)
+
+
+@asynccontextmanager
+async def an_instance(
+    folder: Path, runtime: ExampleRuntime, *, socket: Path | None = None, keys: bool = False, **env: str
+) -> AsyncIterator[Instance]:
+    """An instance in front of this runtime; without `keys` there is no `storage-config` folder."""
+    if not keys:
+        env.setdefault("STORAGE_CONFIG_DIR", str(folder / "not-mounted"))
+    async with model_runtime_server.serving(
+        runtime, address=f"unix:{socket}" if socket else "127.0.0.1:0"
+    ) as address:
+        if socket:
+            env |= {"INTERNAL_GRPC_SOCKET_PATH": str(socket)}
+        port = 0 if socket else int(address.rpartition(":")[2])
+        async with beside(instance(folder, runtime="model-runtime", runtime_port=port, **env)) as up:
+            yield up

@@ -4,8 +4,7 @@ As ModelMesh's custom runtimes do: started by ModelMesh's own environment, asked
 """
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,33 +19,14 @@ from adapter.peers.mesh_client import MeshRefused
 from adapter.stubs.inference import open_inference_pb2 as v2
 from adapter.stubs.mmesh import model_mesh_pb2 as mm
 from tests.fakes import example_predictor as example
-from tests.fakes.model_runtime_server import ExampleRuntime, serving
+from tests.fakes.model_runtime_server import ExampleRuntime
 from tests.integration import mesh
 from tests.integration.conftest import MinioServer
-from tests.integration.mesh import Instance
+from tests.integration.mesh import Instance, an_instance
 
 IRIS = ModelId("iris")
 SIZED = "SIZE_1000_5_0"
 V2 = "inference.GRPCInferenceService"
-
-
-@asynccontextmanager
-async def an_instance(
-    folder: Path, runtime: ExampleRuntime, *, socket: Path | None = None, keys: bool = False, **env: str
-) -> AsyncIterator[Instance]:
-    """In front of this runtime; without `keys` there is no `storage-config` folder."""
-    if not keys:
-        env.setdefault("STORAGE_CONFIG_DIR", str(folder / "not-mounted"))
-    async with serving(runtime, address=f"unix:{socket}" if socket else "127.0.0.1:0") as address:
-        if socket:
-            env |= {"INTERNAL_GRPC_SOCKET_PATH": str(socket)}
-            port = 0
-        else:
-            port = int(address.rpartition(":")[2])
-        async with mesh.beside(
-            mesh.instance(folder, runtime="model-runtime", runtime_port=port, **env)
-        ) as up:
-            yield up
 
 
 async def predict(up: Instance, text: str, **metadata: str) -> list[str]:

@@ -16,8 +16,7 @@ from adapter.stubs.inference import open_inference_pb2 as v2
 from adapter.stubs.inference.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from adapter.stubs.mmesh import model_mesh_pb2 as mm
 from adapter.stubs.mmesh.model_mesh_pb2_grpc import ModelMeshStub
-from tests.fakes.call_path import FakeCallPath
-from tests.fakes.doors import ECHO, a_door, connected
+from tests.fakes.doors import connected
 from tests.fakes.management import FakeManagement
 
 
@@ -47,7 +46,7 @@ async def test_a_door_can_be_a_unix_socket(tmp_path: Path) -> None:
 
 
 async def test_headers_beyond_the_limit_are_refused() -> None:
-    options = ServerOptions(headers_bytes_max=1000, connection_age_s_max=60, connection_age_grace_s=1)
+    options = ServerOptions(headers_bytes_max=1000)
     async with (
         serving("127.0.0.1:0", inference_handlers(FakeManagement(), version="1"), options=options) as port,
         grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
@@ -59,7 +58,7 @@ async def test_headers_beyond_the_limit_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("refusal", "code"),
+    ("error", "code"),
     [
         pytest.param(TimeoutError(), grpc.StatusCode.DEADLINE_EXCEEDED, id="a wait that was too long"),
         pytest.param(asyncio.CancelledError(), grpc.StatusCode.UNAVAILABLE, id="a flight that was given up"),
@@ -67,11 +66,11 @@ async def test_headers_beyond_the_limit_are_refused() -> None:
     ],
 )
 async def test_whatever_goes_wrong_the_client_is_answered(
-    refusal: BaseException, code: grpc.StatusCode, caplog: pytest.LogCaptureFixture
+    error: BaseException, code: grpc.StatusCode, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with a_door(FakeCallPath(refusal=refusal)) as door:
+    async with connected(management_handlers(FakeManagement(error=error))) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await door.unary(ECHO, b"x")
+            await ModelMeshStub(channel).getModelStatus(mm.GetStatusRequest(modelId="iris"))
     assert caught.value.code() is code
     assert "secret" not in str(caught.value.details())
     is_ours = code is grpc.StatusCode.INTERNAL

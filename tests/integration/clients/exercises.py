@@ -1,7 +1,7 @@
 """What every gRPC client does once, and what must come of it.
 
 A client is a program of its own. It is told `name=value` (see `arguments`), and prints `name=value` for each
-thing that it got: a message, a piece of metadata, the number of a status. What the runtime saw is asked of it.
+thing that it got: a message, some metadata, the number of a status. What the runtime saw is asked of it.
 """
 
 import shutil

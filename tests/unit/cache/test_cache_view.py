@@ -15,6 +15,16 @@ def test_what_is_there_can_be_asked() -> None:
     assert (view.capacity_bytes, view.used_bytes, view.deficit_bytes) == (300, 100, 0)
 
 
+def test_how_many_copies_there_are_and_when_they_were_used() -> None:
+    play = Play(capacity=300)
+    assert (play.cache.copies, play.cache.coldest_used_s(), play.cache.used_s(A)) == (0, None, None)
+    play.load("a", size=100)
+    used_s = play.cache.used_s(A)
+    assert (play.cache.copies, play.cache.coldest_used_s()) == (1, used_s)
+    play.ask("b")
+    assert play.cache.copies == 1
+
+
 def test_what_was_never_let_go_makes_the_room_smaller() -> None:
     play = Play(capacity=300)
     play.load("a", size=100)

@@ -130,7 +130,7 @@ def test_room_is_made_by_as_few_as_will_do() -> None:
     held = Held(a=100, b=100, c=100)
     assert held.copies.make_room(150, 0.0, because="room for d")
     assert held.unloads == ["a", "b"]
-    assert held.said[0] == StartUnload(model=ModelId("a"), cause="room for d")
+    assert held.said[0] == StartUnload(model=ModelId("a"), cause="room for d", makes_room=True)
     assert held.copies.make_room(200, 0.0, because="room for d"), "what unloads already is counted on"
     assert held.unloads == ["a", "b"]
 
@@ -165,3 +165,12 @@ def test_a_surplus_is_shed_as_far_as_it_is_not_in_use() -> None:
     held.copies.check()
     assert held.unloads == ["b", "c"]
     assert held.entries["a"].state is EntryState.ACTIVE
+
+
+def test_the_coldest_copy_is_the_one_unused_for_longest() -> None:
+    held = Held(a=100, b=100)
+    assert held.acquire("a", 7.0)
+    assert held.copies.coldest_used_s() == 0.0
+    assert held.acquire("b", 5.0)
+    assert held.copies.coldest_used_s() == 5.0
+    assert Held().copies.coldest_used_s() is None

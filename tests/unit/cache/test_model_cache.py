@@ -230,4 +230,4 @@ def test_of_many_who_use_a_model_each_release_counts() -> None:
     play.ask("b")
     play.pulled("b")
     assert [play.release("a") for _ in range(49)] == [[]] * 49
-    assert play.release("a") == [StartUnload(model=A, cause="room for b")]
+    assert play.release("a") == [StartUnload(model=A, cause="room for b", makes_room=True)]

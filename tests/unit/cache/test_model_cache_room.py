@@ -22,7 +22,7 @@ def test_a_load_waits_until_the_evicted_is_confirmed_to_be_gone() -> None:
     play.load("a")
     play.load("b")
     play.ask("c")
-    assert play.pulled("c") == [StartUnload(model=A, cause="room for c")]
+    assert play.pulled("c") == [StartUnload(model=A, cause="room for c", makes_room=True)]
     assert (play.state("a"), play.state("c"), play.cache.used_bytes) == (
         EntryState.UNLOADING,
         EntryState.WAITING,
@@ -67,7 +67,7 @@ def test_when_all_is_in_use_a_load_waits_for_a_release() -> None:
     play.acquire("a")
     play.ask("b")
     assert play.pulled("b") == []
-    assert play.release("a") == [StartUnload(model=A, cause="room for b")]
+    assert play.release("a") == [StartUnload(model=A, cause="room for b", makes_room=True)]
 
 
 def test_a_wait_for_room_is_bounded_and_not_remembered() -> None:
@@ -89,7 +89,7 @@ def test_two_models_do_not_chase_each_other_before_either_is_used() -> None:
     play.ask("b")
     assert play.pulled("b") == []
     assert play.acquire("a")
-    assert play.release("a") == [StartUnload(model=A, cause="room for b")]
+    assert play.release("a") == [StartUnload(model=A, cause="room for b", makes_room=True)]
 
 
 def test_whoever_does_not_come_for_his_model_loses_it() -> None:
@@ -97,7 +97,7 @@ def test_whoever_does_not_come_for_his_model_loses_it() -> None:
     play.load("a", used=False)
     play.ask("b")
     play.pulled("b")
-    assert play.tick(5.0) == [StartUnload(model=A, cause="room for b")]
+    assert play.tick(5.0) == [StartUnload(model=A, cause="room for b", makes_room=True)]
 
 
 def test_what_was_loaded_in_the_background_may_go_at_once() -> None:
@@ -106,7 +106,7 @@ def test_what_was_loaded_in_the_background_may_go_at_once() -> None:
     play.pulled("a")
     play.loaded("a")
     play.ask("b")
-    assert only(play.pulled("b"), StartUnload) == [StartUnload(model=A, cause="room for b")]
+    assert only(play.pulled("b"), StartUnload) == [StartUnload(model=A, cause="room for b", makes_room=True)]
 
 
 def test_a_model_that_can_never_fit_is_refused_before_anything_is_unloaded() -> None:
@@ -142,7 +142,7 @@ def test_a_deficit_in_use_is_repaid_as_soon_as_it_is_not() -> None:
     assert play.cache.deficit_bytes == 50
     assert play.acquire("c")
     because = "evicted because more is loaded than there is room"
-    assert play.release("c") == [StartUnload(model=ModelId("c"), cause=because)]
+    assert play.release("c") == [StartUnload(model=ModelId("c"), cause=because, makes_room=True)]
 
 
 def test_a_model_measured_to_be_bigger_than_all_the_room_is_unloaded_and_not_tried_again() -> None:

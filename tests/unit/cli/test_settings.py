@@ -73,11 +73,10 @@ def test_a_complaint_does_not_repeat_what_was_given(monkeypatch: pytest.MonkeyPa
     [
         pytest.param("KV_STORE", "etcd:/opt/kserve/mmesh/etcd/etcd_connection", id="etcd"),
         pytest.param("KV_STORE", "zookeeper:localhost", id="zookeeper"),
-        pytest.param("MM_TLS_PRIVATE_KEY_PATH", "/tls/tls.key", id="TLS"),
-        pytest.param("MM_TLS_CLIENT_AUTH", "REQUIRE", id="client certificates"),
+        pytest.param("MM_METRICS", "statsd", id="StatsD"),
     ],
 )
-def test_what_is_not_served_yet_is_refused_by_name(
+def test_what_is_not_served_is_refused_by_name(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     with pytest.raises(BadSettings, match=f"^{name}: "):

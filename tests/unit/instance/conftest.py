@@ -14,6 +14,7 @@ from adapter.instance.loader import Loader
 from adapter.instance.models import Models
 from adapter.instance.runtime_watch import RuntimeWatch
 from adapter.registry.model_records import ModelRecords
+from adapter.telemetry.metrics import Metrics
 from tests.fakes.memory_registry import MemoryRegistry
 from tests.fakes.provisioner import FakeProvisioner
 from tests.fakes.runtime import FakeRuntime
@@ -34,6 +35,7 @@ class AnInstance:
     models: Models
     watch: RuntimeWatch
     clock: LoopClock
+    metrics: Metrics
 
     async def registered(self, name: str, info: ModelInfo = INFO) -> ModelId:
         model = ModelId(name)
@@ -44,12 +46,19 @@ class AnInstance:
 @pytest.fixture
 async def instance() -> AsyncIterator[AnInstance]:
     clock, runtime, disk, registry = LoopClock(), FakeRuntime(), FakeProvisioner(), MemoryRegistry()
+    metrics = Metrics(per_model=True)
     watch = RuntimeWatch(driver=runtime, channel=FakeChannel(), clock=clock)  # type: ignore[arg-type]
     await watch.wait_ready(timeout_s=1)
     cache = ModelCache(capacity_bytes=100_000, loading_slots=2, default_size_bytes=1000)
     async with asyncio.TaskGroup() as owner:
         loader = Loader(
-            cache=cache, provisioner=disk, driver=runtime, clock=clock, owner=owner, load_timeout_s=30.0
+            cache=cache,
+            provisioner=disk,
+            driver=runtime,
+            clock=clock,
+            owner=owner,
+            load_timeout_s=30.0,
+            metrics=metrics,
         )
         models = Models(
             instance=InstanceId("a"),
@@ -68,4 +77,5 @@ async def instance() -> AsyncIterator[AnInstance]:
             models=models,
             watch=watch,
             clock=clock,
+            metrics=metrics,
         )

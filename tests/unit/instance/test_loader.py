@@ -1,12 +1,8 @@
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
-from adapter.aio.clock import LoopClock
 from adapter.cache.entry import EntryState
-from adapter.cache.model_cache import ModelCache
 from adapter.domain.errors import (
     LoadTimedOut,
     ModelCorrupt,
@@ -17,49 +13,8 @@ from adapter.domain.errors import (
 )
 from adapter.domain.ids import ModelId
 from adapter.domain.records import ModelInfo
-from adapter.instance.flights import LoadTimings
-from adapter.instance.loader import UNLOAD_TRIES_MAX, Loader
-from tests.fakes.provisioner import FakeProvisioner
-from tests.fakes.runtime import FakeRuntime
-
-IRIS, MNIST = ModelId("iris"), ModelId("mnist")
-INFO = ModelInfo(type="sklearn", path="x")
-
-
-class Bench:
-    """A loader over fakes, and what they know."""
-
-    def __init__(self, owner: asyncio.TaskGroup, *, capacity_bytes: int) -> None:
-        self.runtime = FakeRuntime(capacity_bytes=capacity_bytes)
-        self.disk = FakeProvisioner()
-        self.clock = LoopClock()
-        self.cache = ModelCache(capacity_bytes=capacity_bytes, loading_slots=2, default_size_bytes=1000)
-        self.loader = Loader(
-            cache=self.cache,
-            provisioner=self.disk,
-            driver=self.runtime,
-            clock=self.clock,
-            owner=owner,
-            load_timeout_s=30.0,
-        )
-
-    async def load(self, model: ModelId) -> LoadTimings:
-        return await self.loader.load(model, INFO, used_s=self.clock.now_s())
-
-    def use(self, model: ModelId) -> None:
-        """One request, begun and ended."""
-        assert self.cache.acquire(model, self.clock.now_s())
-        self.loader.carry_out(self.cache.release(model, self.clock.now_s()))
-
-
-@asynccontextmanager
-async def a_bench(*, capacity_bytes: int = 100_000) -> AsyncIterator[Bench]:
-    async with asyncio.TaskGroup() as owner:
-        bench = Bench(owner, capacity_bytes=capacity_bytes)
-        ticking = owner.create_task(bench.loader.keep_time())
-        yield bench
-        ticking.cancel()
-    bench.cache.check()
+from adapter.instance.loader import UNLOAD_TRIES_MAX
+from tests.unit.instance.loader_bench import INFO, IRIS, MNIST, a_bench
 
 
 async def test_a_load_is_a_pull_and_then_a_load() -> None:

@@ -1,139 +1,248 @@
 import asyncio
-from collections.abc import Mapping
-from dataclasses import replace
 
 import pytest
 
 from adapter.domain.errors import (
-    InvalidRequest,
+    CallerNotAllowed,
+    Code,
     MethodNotPermitted,
-    ModelNotFound,
     ObjectMissing,
     RuntimeUnavailable,
 )
 from adapter.domain.ids import ModelId
-from adapter.instance.request_path import TRIES_MAX, RequestPath
-from adapter.servers.passthrough import InboundCall
+from adapter.http2.header_blocks import FieldMemory
+from adapter.http2.request_head import RequestHead
+from adapter.http2.verdicts import ANYONE, Answer
+from adapter.instance import request_path
+from adapter.instance.request_path import NO_DEADLINE_WAIT_FACTOR, REMEMBERED_MAX, TRIES_MAX
 from adapter.stubs.inference import open_inference_pb2 as v2
-from adapter.wire.dataplane import DEFAULT_DATAPLANE, DataplaneConfig
+from adapter.wire.dataplane import DataplaneConfig
 from tests.unit.instance.conftest import AnInstance
+from tests.unit.instance.relayed import INFER, holds, relayed
 
-INFER = "inference.GRPCInferenceService/ModelInfer"
 IRIS = ModelId("iris")
+IN_FIELD_2 = DataplaneConfig.parse('{"rpcConfigs": {"a.B/C": {"idExtractionPath": [2]}}}')
 
 
-def a_path(instance: AnInstance, *, dataplane: DataplaneConfig = DEFAULT_DATAPLANE) -> RequestPath:
-    return RequestPath(
-        models=instance.models,
-        cache=instance.cache,
-        loader=instance.loader,
-        clock=instance.clock,
-        dataplane=dataplane,
-        watch=instance.watch,
-        runtime_name=lambda model: f"runtime's {model}",
-    )
+def timings_ms(answer: Answer) -> dict[str, float]:
+    """By step, as the trailers tell them."""
+    told = str(dict(answer.trailing).get("server-timing", ""))
+    return {step.split(";dur=")[0]: float(step.split(";dur=")[1]) for step in told.split(", ") if step}
 
 
-def a_call(name: str = "iris", *, deadline_s: float | None = None) -> InboundCall:
-    message = v2.ModelInferRequest(model_name=name, id="7").SerializeToString()
-    return InboundCall(method=INFER, metadata=(("user", "me"),), deadline_s=deadline_s, message=message)
+def a_head(rpc: str) -> RequestHead:
+    head = RequestHead(FieldMemory())
+    head.rpc = rpc
+    return head
 
 
-def runtime_takes_ids(instance: AnInstance, methods: Mapping[str, tuple[int, ...]]) -> None:
-    instance.watch._status = replace(instance.watch.status, methods=methods)
+# Whom a call is for.
+
+
+async def test_the_model_is_named_in_the_headers(instance: AnInstance) -> None:
+    await instance.registered("iris")
+    async with relayed(instance) as it:
+        metadata = [("mm-model-id", "iris"), ("user", "me"), ("mm-balanced", "true")]
+        answer = await it.ask(b"anything", metadata=metadata)
+        assert (answer.code, answer.message) == (Code.OK, b"anything")
+        assert it.runtime.headers["mm-model-id"] == "iris"
+        assert it.runtime.headers["mm-model-id-bin"] == "aXJpcw"
+        assert it.runtime.headers["user"] == "me"
+        assert "mm-balanced" not in it.runtime.headers
+
+
+async def test_without_a_header_a_v2_message_names_it(instance: AnInstance) -> None:
+    await instance.registered("iris")
+    async with relayed(instance) as it:
+        assert (await it.infer("iris")).code is Code.OK
+        assert it.runtime.headers["mm-model-id"] == "iris"
+
+
+async def test_without_a_configuration_the_headers_come_before_the_message(instance: AnInstance) -> None:
+    await instance.registered("iris")
+    async with relayed(instance) as it:
+        message = v2.ModelInferRequest(model_name="nobody").SerializeToString()
+        assert (await it.ask(message, method=INFER)).code is Code.OK
+
+
+@pytest.mark.parametrize(
+    ("message", "model"),
+    [
+        pytest.param(b"\x12\x05mnist", "mnist", id="the message comes first"),
+        pytest.param(b"\x0a\x05mnist", "iris", id="the headers, if it names none"),
+    ],
+)
+async def test_with_a_configuration_it_says_where(instance: AnInstance, message: bytes, model: str) -> None:
+    for name in ("iris", "mnist"):
+        await instance.registered(name)
+    async with relayed(instance, dataplane=IN_FIELD_2) as it:
+        assert (await it.ask(message, method="a.B/C")).code is Code.OK
+        assert it.runtime.headers["mm-model-id"] == model
+
+
+@pytest.mark.parametrize("key", ["mm-vmodel-id", "mm-model-id", "tas-model-id"])
+async def test_an_alias_stands_for_the_model_of_its_name(instance: AnInstance, key: str) -> None:
+    await instance.registered("iris")
+    async with relayed(instance) as it:
+        assert (await it.ask(metadata=[(key, "iris")])).code is Code.OK
+        assert it.runtime.headers["mm-model-id"] == "iris"
+
+
+async def test_a_name_that_is_no_ascii_goes_on_in_binary(instance: AnInstance) -> None:
+    await instance.registered("ирис")
+    async with relayed(instance) as it:
+        assert (await it.ask(metadata=[("mm-model-id-bin", "ирис".encode())])).code is Code.OK
+        assert "mm-model-id" not in it.runtime.headers
+
+
+@pytest.mark.parametrize(
+    ("message", "metadata", "says"),
+    [
+        pytest.param(b"\x12\x01x", [], "must include mm-model-id header", id="none"),
+        pytest.param(b"\x0a\x00", [], "must be non-empty", id="an empty name in the message"),
+        pytest.param(b"", [("mm-model-id", "")], "must be non-empty", id="an empty name in a header"),
+        pytest.param(
+            b"", [("mm-model-id", "a"), ("mm-vmodel-id", "b")], "only one of", id="a model and an alias"
+        ),
+        pytest.param(b"\xff\xff", [], "", id="a message that cannot be read"),
+    ],
+)
+async def test_a_call_that_names_no_model_is_refused(
+    instance: AnInstance, message: bytes, metadata: list[tuple[str, str | bytes]], says: str
+) -> None:
+    async with relayed(instance) as it:
+        answer = await it.ask(message, method=INFER, metadata=metadata)
+        assert answer.code is Code.INVALID_ARGUMENT
+        assert says in answer.text
+        assert not it.runtime.asked
+
+
+async def test_an_unknown_model_is_named(instance: AnInstance) -> None:
+    async with relayed(instance) as it:
+        answer = await it.infer("nobody")
+        assert answer.code is Code.NOT_FOUND
+        assert "nobody" in answer.text
+
+
+# What the runtime is sent.
+
+
+@pytest.mark.parametrize("by_header", [True, False], ids=["named in a header", "named in the message"])
+async def test_the_runtimes_name_is_put_where_it_wants_it(instance: AnInstance, by_header: bool) -> None:
+    await instance.registered("iris")
+    async with relayed(instance) as it:
+        it.methods(ModelInfer=(1,))
+        if by_header:
+            message = v2.ModelInferRequest(model_name="of the client's", id="7").SerializeToString()
+            await it.ask(message, method=INFER)
+        else:
+            await it.infer("iris")
+        sent = v2.ModelInferRequest.FromString(it.runtime.message)
+        assert (sent.model_name, sent.id) == ("runtime's iris", "7")
+
+
+async def test_a_message_that_cannot_take_the_name_lets_go_of_the_model(instance: AnInstance) -> None:
+    await instance.registered("iris")
+    async with relayed(instance) as it:
+        it.methods(ModelInfer=(1, 2))
+        await it.ask(v2.ModelInferRequest(id="7").SerializeToString(), method=INFER)
+        answer = await it.ask(b"\x0a\xff", method=INFER)
+        assert answer.code is Code.INVALID_ARGUMENT
+        instance.loader.drop(IRIS)
+        await asyncio.sleep(1)
+        assert not holds(instance, "iris")
+
+
+# A model that is here, or is not.
 
 
 async def test_a_cold_call_loads_its_model_and_tells_the_time_it_took(instance: AnInstance) -> None:
     await instance.registered("iris")
     instance.disk.pull_s, instance.runtime.load_s = 3.0, 2.0
-    async with a_path(instance).route(a_call()) as forward:
-        assert forward.timings == pytest.approx({"queue": 0.0, "pull": 3000.0, "load": 2000.0})
-    async with a_path(instance).route(a_call()) as forward:
-        assert forward.timings is None, "warm"
+    async with relayed(instance) as it:
+        cold, warm = await it.infer(), await it.infer()
+        assert timings_ms(cold) == {"queue": 0.0, "pull": 3000.0, "load": 2000.0, "infer": 0.0}
+        assert not timings_ms(warm)
 
 
-async def test_the_models_id_goes_on_in_the_headers(instance: AnInstance) -> None:
+async def test_a_model_in_use_is_not_unloaded(instance: AnInstance) -> None:
     await instance.registered("iris")
-    async with a_path(instance).route(a_call()) as forward:
-        assert dict(forward.metadata) == {"user": "me", "mm-model-id": "iris", "mm-model-id-bin": b"iris"}
-
-
-async def test_the_runtimes_name_is_put_where_it_wants_it(instance: AnInstance) -> None:
-    await instance.registered("iris")
-    runtime_takes_ids(instance, {INFER: (1,)})
-    async with a_path(instance).route(a_call()) as forward:
-        assert forward.message is not None
-        sent = v2.ModelInferRequest.FromString(forward.message)
-    assert (sent.model_name, sent.id) == ("runtime's iris", "7")
-
-
-async def test_a_model_in_use_is_not_evicted(instance: AnInstance) -> None:
-    await instance.registered("iris")
-    async with a_path(instance).route(a_call()):
+    async with relayed(instance) as it:
+        it.runtime.holds = True
+        asking = asyncio.ensure_future(it.infer())
+        await asyncio.sleep(1)
         instance.loader.drop(IRIS)
         await asyncio.sleep(10)
-        assert IRIS in instance.runtime.held
-    await asyncio.sleep(10)
-    assert IRIS not in instance.runtime.held
+        assert holds(instance, "iris")
+        it.runtime.answer_all()
+        assert (await asking).code is Code.OK
+        await asyncio.sleep(1)
+        assert not holds(instance, "iris")
 
 
-async def test_a_call_that_fails_lets_go_of_its_model(instance: AnInstance) -> None:
+@pytest.mark.parametrize("ending", ["an error", "a cancellation", "a deadline"])
+async def test_however_a_call_ends_it_lets_go_of_its_model(instance: AnInstance, ending: str) -> None:
     await instance.registered("iris")
-    with pytest.raises(ZeroDivisionError):
-        async with a_path(instance).route(a_call()):
-            raise ZeroDivisionError
-    instance.loader.drop(IRIS)
-    await asyncio.sleep(1)
-    assert IRIS not in instance.runtime.held
-
-
-async def test_an_unknown_model_is_named(instance: AnInstance) -> None:
-    with pytest.raises(ModelNotFound, match="nobody"):
-        async with a_path(instance).route(a_call("nobody")):
-            pytest.fail("routed")
-
-
-async def test_a_call_that_names_no_model_is_refused(instance: AnInstance) -> None:
-    call = InboundCall(method="a.B/C", metadata=(), deadline_s=None, message=b"")
-    with pytest.raises(InvalidRequest, match="must include mm-model-id header"):
-        async with a_path(instance).route(call):
-            pytest.fail("routed")
+    async with relayed(instance) as it:
+        if ending == "an error":
+            it.runtime.failures = [(Code.INTERNAL, "no")]
+            assert (await it.infer()).code is Code.INTERNAL
+        else:
+            it.runtime.holds = True
+            asking = asyncio.ensure_future(it.infer(timeout_s=5.0 if ending == "a deadline" else None))
+            await asyncio.sleep(1)
+            if ending == "a deadline":
+                assert (await asking).code is Code.DEADLINE_EXCEEDED
+            asking.cancel()
+            await asyncio.sleep(1)
+        instance.loader.drop(IRIS)
+        await asyncio.sleep(1)
+        assert not holds(instance, "iris")
 
 
 async def test_a_failed_load_fails_the_call(instance: AnInstance) -> None:
     await instance.registered("iris")
     instance.disk.failures[IRIS] = ObjectMissing("nothing there")
-    with pytest.raises(ObjectMissing, match="nothing there"):
-        async with a_path(instance).route(a_call()):
-            pytest.fail("routed")
+    async with relayed(instance) as it:
+        answer = await it.infer()
+        assert (answer.code, answer.text) == (Code.FAILED_PRECONDITION, "nothing there")
 
 
 @pytest.mark.parametrize("deadline_s", [5.0, 0.0], ids=["some time", "no time left"])
 async def test_a_caller_waits_no_longer_than_its_deadline(instance: AnInstance, deadline_s: float) -> None:
     await instance.registered("iris")
     instance.disk.pull_s = 60.0
-    with pytest.raises(TimeoutError):
-        async with a_path(instance).route(a_call(deadline_s=deadline_s)):
-            pytest.fail("routed")
-    assert instance.clock.now_s() == pytest.approx(deadline_s, abs=0.1)
+    async with relayed(instance) as it:
+        assert (await it.infer(timeout_s=deadline_s)).code is Code.DEADLINE_EXCEEDED
+        assert instance.clock.now_s() == pytest.approx(deadline_s, abs=0.1)
 
 
-async def test_a_copy_that_the_runtime_lost_is_loaded_for_the_next_try(instance: AnInstance) -> None:
+async def test_a_caller_without_a_deadline_does_not_wait_for_ever(instance: AnInstance) -> None:
     await instance.registered("iris")
-    path = a_path(instance)
-    async with path.route(a_call()):
+    instance.disk.pull_s = 1000.0
+    async with relayed(instance) as it:
+        assert (await it.infer()).code is Code.DEADLINE_EXCEEDED
+        waited_s = instance.watch.status.loading_timeout_s * NO_DEADLINE_WAIT_FACTOR
+        assert instance.clock.now_s() == pytest.approx(waited_s, abs=1.0)
+
+
+async def test_a_copy_that_the_runtime_lost_is_loaded_again_unseen(instance: AnInstance) -> None:
+    await instance.registered("iris")
+    async with relayed(instance) as it:
+        await it.infer()
         instance.runtime.restart()
-    await path.copy_lost(a_call())
-    async with path.route(a_call()):
-        assert IRIS in instance.runtime.held
-    assert instance.runtime.loads[IRIS] == 2
+        it.runtime.failures = [(Code.NOT_FOUND, "no such model")]
+        assert (await it.infer()).code is Code.OK
+        assert instance.runtime.loads[IRIS] == 2
 
 
 async def test_a_call_waits_while_the_runtime_restarts(instance: AnInstance) -> None:
     await instance.registered("iris")
-    instance.watch._there.clear()
-    asyncio.get_running_loop().call_later(7.0, instance.watch._there.set)
-    async with a_path(instance).route(a_call()):
+    async with relayed(instance) as it:
+        await it.infer()
+        instance.watch._there.clear()
+        asyncio.get_running_loop().call_later(7.0, instance.watch._there.set)
+        assert (await it.infer()).code is Code.OK
         assert instance.clock.now_s() == pytest.approx(7.0, abs=0.1)
 
 
@@ -142,36 +251,70 @@ async def test_a_load_that_the_runtimes_crash_broke_is_tried_again(instance: AnI
     instance.runtime.load_failures[IRIS] = RuntimeUnavailable("gone")
     instance.disk.pull_s = 1.0
     asyncio.get_running_loop().call_later(1.5, instance.runtime.load_failures.clear)
-    async with a_path(instance).route(a_call()) as forward:
-        assert forward.timings is not None
-    assert instance.disk.pulls[IRIS] == 2
+    async with relayed(instance) as it:
+        assert (await it.infer()).code is Code.OK
+        assert instance.disk.pulls[IRIS] == 2
 
 
 async def test_a_runtime_that_never_takes_a_load_is_told_as_unavailable(instance: AnInstance) -> None:
     await instance.registered("iris")
     instance.runtime.load_failures[IRIS] = RuntimeUnavailable("gone")
-    with pytest.raises(RuntimeUnavailable):
-        async with a_path(instance).route(a_call()):
-            pytest.fail("routed")
-    assert instance.disk.pulls[IRIS] == TRIES_MAX
+    async with relayed(instance) as it:
+        assert (await it.infer()).code is Code.UNAVAILABLE
+        assert instance.disk.pulls[IRIS] == TRIES_MAX
+
+
+# What may be called.
 
 
 @pytest.mark.parametrize(
-    ("method", "permitted"), [(INFER, True), ("a.B/C", False)], ids=["listed", "not listed"]
+    ("rpc", "permitted"),
+    [(INFER, True), ("a.B/C", False), ("mmesh.ModelRuntime/loadModel", False)],
+    ids=["listed", "not listed", "the SPI"],
 )
-async def test_a_runtimes_list_of_methods_is_kept_to(
-    instance: AnInstance, method: str, permitted: bool
+async def test_a_runtimes_list_of_methods_is_kept_to(instance: AnInstance, rpc: str, permitted: bool) -> None:
+    await instance.registered("iris")
+    async with relayed(instance) as it:
+        it.methods(ModelInfer=())
+        answer = await it.ask(b"", method=rpc)
+        assert answer.code is (Code.OK if permitted else Code.UNIMPLEMENTED)
+        assert permitted or answer.text == f"Method not found or not permitted: {rpc}"
+
+
+async def test_the_spi_is_refused_whatever_the_runtime_offers(instance: AnInstance) -> None:
+    async with relayed(instance) as it:
+        with pytest.raises(MethodNotPermitted):
+            it.path.plan(a_head("mmesh.ModelRuntime/unloadModel"), ANYONE)
+
+
+async def test_a_configuration_is_used_from_the_moment_it_is_there(instance: AnInstance) -> None:
+    await instance.registered("iris")
+    async with relayed(instance) as it:
+        assert (await it.infer()).code is Code.OK
+        it.path.use(DataplaneConfig())
+        assert (await it.infer()).code is Code.UNIMPLEMENTED
+
+
+async def test_what_is_ours_goes_to_our_door_if_the_caller_may(instance: AnInstance) -> None:
+    async with relayed(instance) as it:
+        it.doors.door = it.server.relay.upstream("ours", lambda _: None)
+        rpc = "mmesh.ModelMesh/registerModel"
+        assert it.path.plan(a_head(rpc), ANYONE).door is it.doors.door
+        it.doors.own_port_only = True
+        with pytest.raises(CallerNotAllowed):
+            it.path.plan(a_head(rpc), ANYONE)
+
+
+async def test_what_clients_make_up_is_not_remembered_for_ever(
+    instance: AnInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runtime_takes_ids(instance, {INFER: ()})
-    path = a_path(instance)
-    if permitted:
-        path.check(method)
-    else:
-        with pytest.raises(MethodNotPermitted, match=r"a\.B/C"):
-            path.check(method)
-
-
-async def test_a_method_outside_of_the_configuration_is_refused(instance: AnInstance) -> None:
-    path = a_path(instance, dataplane=DataplaneConfig())
-    with pytest.raises(MethodNotPermitted):
-        path.check(INFER)
+    monkeypatch.setattr(request_path, "REMEMBERED_MAX", 3)
+    assert REMEMBERED_MAX > 3
+    async with relayed(instance) as it:
+        for number in range(10):
+            await instance.registered(f"m{number}")
+            answer = await it.ask(method=f"any.Service/M{number}", metadata=[("mm-model-id", f"m{number}")])
+            assert answer.code is Code.OK
+        assert len(it.path._plans) <= 3
+        assert len(it.path._refs) <= 3
+        assert len(it.path._targets) <= 3

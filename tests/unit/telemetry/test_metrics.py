@@ -124,11 +124,19 @@ def test_the_info_metric_is_one_with_its_labels() -> None:
     assert b"\nplain_info 1.0" in b"".join(Metrics(info=InfoMetric(name="plain_info")).render())
 
 
-def test_the_info_metric_cannot_have_the_name_of_another() -> None:
-    with pytest.raises(
-        BadMetricsOptions, match="MM_INFO_METRICS: modelmesh_loadmodel_milliseconds is the name"
-    ):
-        Metrics(info=InfoMetric(name="modelmesh_loadmodel_milliseconds"))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("modelmesh_loadmodel_milliseconds", id="one that is told already"),
+        pytest.param("remesh_relay_open_calls", id="one that may be told later"),
+        pytest.param("remesh_relay_calls", id="the same without what counters have"),
+        pytest.param("modelmesh_loadmodel_failure_total", id="the same with it"),
+        pytest.param("process_open_fds", id="one of the process"),
+    ],
+)
+def test_the_info_metric_cannot_have_the_name_of_another(name: str) -> None:
+    with pytest.raises(BadMetricsOptions, match=f"MM_INFO_METRICS: {name} is the name"):
+        Metrics(info=InfoMetric(name=name))
 
 
 def test_all_that_is_told_is_declared_in_the_table() -> None:

@@ -1,0 +1,181 @@
+"""A relay with clients and runtimes, without sockets, tasks or a clock; `check` holds it to its books."""
+
+from adapter.http2.call import Call
+from adapter.http2.flow import Limits
+from adapter.http2.frames import WINDOW_MAX
+from adapter.http2.outgoing import Outgoing
+from adapter.http2.relay import Relay
+from adapter.http2.upstream import Upstream
+from adapter.http2.verdicts import ANYONE, Answer, Caller, Target
+from tests.fakes.relay_outlet import FakeOutlet
+from tests.fakes.relay_peers import FakeClient, FakeRuntime, FramePeer
+from tests.fakes.relay_router import FakeRouter
+
+
+class Play:
+    """What a test says happens, and all that follows from it."""
+
+    def __init__(
+        self, limits: Limits | None = None, *, runtime_settings: dict[int, int] | None = None
+    ) -> None:
+        self.router = FakeRouter()
+        self.relay = Relay(self.router, limits)
+        self.shared = self.relay.shared
+        self.shared.now_s = 1000.0
+        self.shared.resolve = self.begin_wait
+        self.counts = self.shared.counts
+        self.upstream = self.router.upstream = self.relay.upstream("runtime", self._connect)
+        self.connecting: list[Upstream] = []
+        self.connects = True
+        """Connections to upstreams are opened as soon as they are asked for."""
+        self.runtime_settings = runtime_settings
+        self.clients: list[FakeClient] = []
+        self.runtimes: list[FakeRuntime] = []
+        self.local_calls: list[Call] = []
+        self.given_up: list[Call] = []
+        """Calls that do not wait any more, before they were resolved."""
+
+    # Who takes part.
+
+    def client(self, settings: dict[int, int] | None = None, *, caller: Caller = ANYONE) -> FakeClient:
+        """A client that has greeted."""
+        client = self.stranger(caller=caller)
+        client.greet(settings)
+        return client
+
+    def stranger(self, *, caller: Caller = ANYONE) -> FakeClient:
+        """A client that has said nothing yet."""
+        outlet = FakeOutlet()
+        client = FakeClient(outlet, self.settle)
+        client.connection = self.relay.client(outlet, caller=caller)
+        self.clients.append(client)
+        return client
+
+    @property
+    def runtime(self) -> FakeRuntime:
+        """The one connection to the runtime, or the newest."""
+        return self.runtimes[-1]
+
+    def _connect(self, upstream: Upstream) -> None:
+        self.connecting.append(upstream)
+
+    def connect(self) -> FakeRuntime:
+        """The connection that was asked for first is there."""
+        outlet = FakeOutlet()
+        runtime = FakeRuntime(outlet, self.settle)
+        runtime.connection = self.connecting.pop(0).connected(outlet)
+        self.runtimes.append(runtime)
+        self.shared.flush()
+        runtime.greet(self.runtime_settings)
+        return runtime
+
+    def refuse_connection(self, reason: str = "nobody is there") -> None:
+        self.connecting.pop(0).not_connected(reason)
+        self.settle()
+
+    # What happens.
+
+    def settle(self) -> None:
+        """Let everything happen that follows from what has happened."""
+        moving = True
+        while moving:
+            self.shared.flush()
+            peers: list[FramePeer] = [*self.clients, *self.runtimes]
+            moving = any([peer.look() for peer in peers])
+            if self.connects and self.connecting:
+                self.connect()
+                moving = True
+
+    def lose(self, peer: FramePeer, reason: str = "reset by peer") -> None:
+        """The socket breaks."""
+        peer.outlet.closed = True
+        peer.connection.outlet = FakeOutlet()
+        peer.connection.lost(reason)
+        self.settle()
+
+    def block(self, peer: FramePeer) -> None:
+        """The socket takes no more."""
+        peer.connection.blocked = True
+
+    def unblock(self, peer: FramePeer) -> None:
+        peer.connection.blocked = False
+        peer.connection.pump()
+        self.settle()
+
+    def pass_s(self, seconds: float) -> None:
+        """Time passes."""
+        self.shared.now_s += seconds
+        self.relay.tick(self.shared.now_s)
+        self.settle()
+
+    def begin_wait(self, call: Call) -> None:
+        """What the shell's task does."""
+
+        def give_up() -> None:
+            self.router.waiting.remove(call)
+            self.given_up.append(call)
+
+        call.cancel_resolving = give_up
+        self.router.waiting.append(call)
+
+    def resolve(self, verdict: Target | Answer | None = None) -> None:
+        """The call that waits longest has its verdict; by default, to go to the runtime."""
+        self.router.waiting.pop(0).resolved(self.router.target() if verdict is None else verdict)
+        self.settle()
+
+    # What must hold.
+
+    def calls(self) -> list[Call]:
+        """Those that have not ended."""
+        streams = [s for client in self.clients for s in client.connection.streams.values()]
+        calls = [stream.call for stream in streams if isinstance(stream.call, Call)]
+        return [call for call in [*calls, *self.local_calls] if not call.done]
+
+    def check(self) -> None:
+        """Whether the relay's books are right."""
+        calls, counts = self.calls(), self.counts
+        assert not self.shared.dirty
+        assert counts.calls_open == len(calls)
+        assert counts.calls_waiting == len(self.router.waiting)
+        assert counts.connections_open == len(self.relay.clients)
+        connections: list[Outgoing] = [*self.relay.clients]
+        towards = [peer.connection for peer in self.runtimes if not peer.connection.finished]
+        assert counts.upstream_connections_open == len(towards)
+        assert [each for each in towards if each not in self.upstream._connections] == []
+        connections += towards
+        unsent = sum(stream.unsent_bytes for each in connections for stream in each.streams.values())
+        held = sum(call._held_bytes for call in calls if call._held is not None)
+        assert counts.buffered_bytes == unsent + held
+        assert len(self.router.pinned) == len([c for c in calls if c.target is not None and c.target.model])
+        for connection in connections:
+            _check_connection(connection)
+
+    def check_rest(self) -> None:
+        """Nothing happens any more, and nothing is left of what did."""
+        self.check()
+        assert not self.calls()
+        assert self.counts.buffered_bytes == 0
+        assert not self.router.pinned
+        assert not self.upstream._waiting
+        for peer in [*self.clients, *self.runtimes]:
+            assert not peer.connection.streams
+            assert not peer.connection._waiting
+
+
+def _check_connection(connection: Outgoing) -> None:
+    assert not connection.finished
+    assert connection.send_window <= WINDOW_MAX
+    for stream_id, stream in connection.streams.items():
+        assert stream.id == stream_id
+        assert stream.send_window <= WINDOW_MAX
+        assert stream.receive_window >= 0
+        assert stream.consumed >= 0
+        assert stream.unsent_bytes == sum(map(len, stream.unsent or ()))
+        waits = bool(stream.unsent) and stream.send_window > 0
+        assert (stream_id in connection._waiting) == waits
+        assert not (stream.ended_out and stream.unsent)
+        assert not (stream.ended_in and stream.ended_out)
+        assert bool(stream.unsent) == (stream.stalled_since_s is not None)
+    assert set(connection._waiting) <= set(connection.streams)
+    if connection._waiting:
+        assert connection.send_window <= 0 or connection.blocked
