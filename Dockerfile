@@ -29,6 +29,6 @@ ENV PATH=/opt/remesh/bin:$PATH \
     REMESH_DATA_DIR=/var/lib/remesh
 WORKDIR /opt/kserve/mmesh
 USER 2000
-EXPOSE 8033 8084 8085
+EXPOSE 8033 8008 2112 8084 8085
 ENTRYPOINT ["remesh"]
 CMD ["instance"]

@@ -107,7 +107,7 @@ class Call(RequestHalf):
         try:
             target = self._router.route(self)
         except AdapterError as error:
-            self.refuse(error.code, str(error))
+            self._refuse_for(error)
             return
         if target is None:
             self._shared.counts.calls_waiting += 1
@@ -242,7 +242,7 @@ class Call(RequestHalf):
             bounds.feed(chunk)
         except AdapterError as error:
             self._drop_upstream(ErrorCode.CANCEL)
-            self.refuse(error.code, str(error))
+            self._refuse_for(error)
             return False
         return True
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 RESPONSES_REMEMBERED_MAX: Final = 1024
 RESPONSE_REMEMBERED_BYTES_MAX: Final = 1024
-STREAMS_UNTOLD_MAX: Final = 100
-"""So many streams a peer should take (RFC 9113, section 6.5.2), before it has told how many it does."""
+STREAMS_UNTOLD_MAX: Final = 0
+"""So many streams are opened before the peer has told how many it takes; gRPC's servers end those beyond."""
 OPENED_BLOCKED_MAX: Final = 1000
 """Streams opened on a connection while its socket takes nothing: their headers pile up."""
 

@@ -109,10 +109,11 @@ class ControlFrames(Outgoing):
             raise ConnectionProblem(ErrorCode.FRAME_SIZE_ERROR, "SETTINGS has 6 bytes for each")
         for _ in range(0, len(payload) + 1, 6 * PARAMETERS_AT_ONCE):
             self._allow("settings_burst")
+        # First of all, so that the peer knows by which of them the data go that a wider window lets through.
+        self.push(SETTINGS_ACK)
         for start in range(0, len(payload), 6):
             number = int.from_bytes(payload[start : start + 2], "big")
             self._apply(number, int.from_bytes(payload[start + 2 : start + 6], "big"))
-        self.push(SETTINGS_ACK)
 
     def _apply(self, number: int, value: int) -> None:
         if number == Setting.ENABLE_PUSH and value > 1:

@@ -20,6 +20,7 @@ from adapter.wire.grpc_messages import (
     BadMessage,
     Chunk,
     MessageBounds,
+    MessageTooLarge,
     inflated,
     is_one_message,
 )
@@ -124,7 +125,7 @@ class RequestHalf(Exchange):
         try:
             completed = self._followed(chunk, end=end)
         except AdapterError as error:
-            self.refuse(error.code, str(error))
+            self._refuse_for(error)
             return
         if self.spied_request is not None:
             self._spy_on(chunk)
@@ -132,6 +133,11 @@ class RequestHalf(Exchange):
             self._send_on(chunk, end=end)
         else:
             self._hold(chunk, completed, end=end)
+
+    def _refuse_for(self, error: AdapterError) -> None:
+        if isinstance(error, MessageTooLarge):
+            self._shared.counts.note(self._shared.counts.limits_hit, "message_bytes_max")
+        self.refuse(error.code, str(error))
 
     def _amid_message(self, chunk: Chunk, size: int) -> None:
         """A part of the request that neither begins nor ends a message: most of what is in a large one."""

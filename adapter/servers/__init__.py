@@ -1,7 +1,12 @@
 """The doors.
 
-Owns   everything that listens: inference on 8033, the management API, the SPI for a foreign mesh.
+Owns   everything that listens: inference and management on 8033, REST on 8008, metrics on 2112, the SPI for a
+       foreign mesh; and what they share with those who call: TLS, payload processors.
 Never  decides where a request goes or what is loaded: it asks what the program gave it.
-Read   grpc_server (what they share), management, model_runtime (the SPI), inference (what we answer
-       ourselves); then passthrough (all other inference), retries, streams, runtime_channel.
+Read   calls (a call from inside this process), relay_server (the sockets around `http2`), tls, self_signed;
+       grpc_server (what our own gRPC services share), management, inference (what we answer of V2), health,
+       reflection, model_runtime (the SPI); rest_gateway over rest_connection (the library's protocol, with
+       rest_joining), rest_app, rest_routes, then rest_v2, rest_v1, rest_repository with rest_headers,
+       rest_body, rest_exchange, rest_answers, rest_options; metrics_server; payload_processors over
+       payload_uris, payload_messages, payload_sinks.
 """

@@ -1,12 +1,12 @@
 """A relay with clients and runtimes, without sockets, tasks or a clock; `check` holds it to its books."""
 
 from adapter.http2.call import Call
+from adapter.http2.connection import Connection
 from adapter.http2.flow import Limits
-from adapter.http2.frames import WINDOW_MAX
-from adapter.http2.outgoing import Outgoing
 from adapter.http2.relay import Relay
 from adapter.http2.upstream import Upstream
 from adapter.http2.verdicts import ANYONE, Answer, Caller, Target
+from tests.fakes.relay_books import check_books, check_rest
 from tests.fakes.relay_outlet import FakeOutlet
 from tests.fakes.relay_peers import FakeClient, FakeRuntime, FramePeer
 from tests.fakes.relay_router import FakeRouter
@@ -125,57 +125,14 @@ class Play:
 
     # What must hold.
 
-    def calls(self) -> list[Call]:
-        """Those that have not ended."""
-        streams = [s for client in self.clients for s in client.connection.streams.values()]
-        calls = [stream.call for stream in streams if isinstance(stream.call, Call)]
-        return [call for call in [*calls, *self.local_calls] if not call.done]
-
     def check(self) -> None:
         """Whether the relay's books are right."""
-        calls, counts = self.calls(), self.counts
-        assert not self.shared.dirty
-        assert counts.calls_open == len(calls)
-        assert counts.calls_waiting == len(self.router.waiting)
-        assert counts.connections_open == len(self.relay.clients)
-        connections: list[Outgoing] = [*self.relay.clients]
-        towards = [peer.connection for peer in self.runtimes if not peer.connection.finished]
-        assert counts.upstream_connections_open == len(towards)
-        assert [each for each in towards if each not in self.upstream._connections] == []
-        connections += towards
-        unsent = sum(stream.unsent_bytes for each in connections for stream in each.streams.values())
-        held = sum(call._held_bytes for call in calls if call._held is not None)
-        assert counts.buffered_bytes == unsent + held
-        assert len(self.router.pinned) == len([c for c in calls if c.target is not None and c.target.model])
-        for connection in connections:
-            _check_connection(connection)
+        check_books(self.relay, self.router, self._towards, self.local_calls)
 
     def check_rest(self) -> None:
         """Nothing happens any more, and nothing is left of what did."""
-        self.check()
-        assert not self.calls()
-        assert self.counts.buffered_bytes == 0
-        assert not self.router.pinned
-        assert not self.upstream._waiting
-        for peer in [*self.clients, *self.runtimes]:
-            assert not peer.connection.streams
-            assert not peer.connection._waiting
+        check_rest(self.relay, self.router, self._towards, self.local_calls)
 
-
-def _check_connection(connection: Outgoing) -> None:
-    assert not connection.finished
-    assert connection.send_window <= WINDOW_MAX
-    for stream_id, stream in connection.streams.items():
-        assert stream.id == stream_id
-        assert stream.send_window <= WINDOW_MAX
-        assert stream.receive_window >= 0
-        assert stream.consumed >= 0
-        assert stream.unsent_bytes == sum(map(len, stream.unsent or ()))
-        waits = bool(stream.unsent) and stream.send_window > 0
-        assert (stream_id in connection._waiting) == waits
-        assert not (stream.ended_out and stream.unsent)
-        assert not (stream.ended_in and stream.ended_out)
-        assert bool(stream.unsent) == (stream.stalled_since_s is not None)
-    assert set(connection._waiting) <= set(connection.streams)
-    if connection._waiting:
-        assert connection.send_window <= 0 or connection.blocked
+    @property
+    def _towards(self) -> list[Connection]:
+        return [runtime.connection for runtime in self.runtimes]

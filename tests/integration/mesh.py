@@ -96,6 +96,15 @@ def wait_until_serving(port: int, process: Process) -> None:
     raise AssertionError(f"nothing listens on {port}:\n{process.said}")
 
 
+def wait_until_said(sentence: str, process: Process) -> None:
+    """Until there is such a log line; if the process ends instead, its output is the failure."""
+    ends_s = time.monotonic() + START_S_MAX
+    while not process.lines(sentence):
+        assert process.child.poll() is None, f"it ended:\n{process.said}"
+        assert time.monotonic() < ends_s, f"it has not said {sentence!r}:\n{process.said}"
+        time.sleep(0.05)
+
+
 @dataclass(slots=True, kw_only=True)
 class Instance:
     """A running `remesh instance`."""
@@ -135,7 +144,10 @@ def instance(folder: Path, *, runtime: str, runtime_port: int, **env: str) -> It
     }
     command = [sys.executable, "-m", "adapter", "instance"]
     with started(command, output=folder / "instance.log", env=settings | env) as process:
-        wait_until_serving(port, process)
+        if "MM_TLS_PRIVATE_KEY_PATH" in env:
+            wait_until_said("instance is ready", process)
+        else:
+            wait_until_serving(port, process)
         yield Instance(process=process, port=port, folder=folder)
 
 

@@ -113,7 +113,7 @@ class Answer:
 
 
 class RawClient:
-    """One connection. What it reads, it acts upon as little as possible: nothing but the first SETTINGS."""
+    """One connection. What it reads, it acts upon as little as it can: it acknowledges SETTINGS and PING."""
 
     def __init__(
         self,
@@ -136,7 +136,7 @@ class RawClient:
         """All but DATA, HEADERS and what belongs to them."""
         self.closed = False
         self.acknowledges = True
-        """Whether SETTINGS are acknowledged."""
+        """Whether SETTINGS and PING are."""
         self.settings_told: dict[int, int] = {}
         """The peer's."""
         self._encoder = hpack.Encoder()
@@ -296,6 +296,8 @@ class RawClient:
             self.settings_told |= dict(struct.iter_unpack(">HI", came.payload))
             if self.acknowledges:
                 self.send(frame(SETTINGS, ACK, 0))
+        elif came.kind == PING and not came.flags & ACK and self.acknowledges:
+            self.send(frame(PING, ACK, 0, came.payload))
         elif came.kind == WINDOW_UPDATE:
             self._windows[came.stream] += int.from_bytes(came.payload, "big")
 

@@ -220,6 +220,8 @@ def test_an_unused_connection_is_closed(up: Watched) -> None:
 def test_a_client_that_has_died_is_noticed(up: Watched) -> None:
     with up.connect() as client:
         stream = client.begin(BIDI, [*WAITS, ("echo-call", "of the dead")])
+        client.sync()
+        client.acknowledges = False
         client.read_until(lambda: client.is_pinged or client.closed)
         assert client.ended() == raw.NO_ERROR
         assert "PING" in client.goaway_text

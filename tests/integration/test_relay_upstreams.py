@@ -174,4 +174,5 @@ def test_a_runtime_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
         )
         assert answer.status in {Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED}
         assert time.monotonic() - began_s < 3
-        wait_until(lambda: up.figure("remesh_relay_waiting_calls") == 0, lambda: "calls still wait")
+        # The witness waits too.
+        wait_until(lambda: up.figure("remesh_relay_waiting_calls") <= 1, lambda: "the call still waits")

@@ -22,9 +22,8 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "adapter/demo/examples.py": "they are trained and asked in tests/integration/test_demo.py",
     "adapter/demo/tour.py": "tests/integration/test_demo.py takes it",
     "adapter/instance/assembly.py": "it only joins; tests/integration/test_spi_only.py and others",
-    "adapter/instance/front.py": "it only opens; tests/integration/test_front.py asks at every door of it",
-    "adapter/instance/named.py": "one declaration; tests/unit/instance/test_door_settings.py reads its variables",
     "adapter/instance/instance.py": "it only joins; tests/integration/test_first_light.py and others run it",
+    "adapter/instance/named.py": "it declares settings; tests/unit/instance/test_door_settings.py",
     "adapter/instance/settings.py": "tests/unit/cli/test_settings.py reads them as a command does",
     "adapter/cluster/leash.py": "it becomes another program; tests/integration/test_processes.py runs it",
 }

@@ -4,6 +4,7 @@ from adapter.domain.errors import Code
 from adapter.http2.flow import Limits
 from adapter.http2.frames import ErrorCode, Setting
 from adapter.http2.upstream import PAUSE_S_MAX, PAUSE_S_MIN
+from tests.fakes.relay_outlet import FakeOutlet
 from tests.fakes.relay_play import Play
 
 STREAMS = int(Setting.MAX_CONCURRENT_STREAMS)
@@ -135,10 +136,22 @@ def test_calls_that_wait_survive_the_loss_of_a_full_connection() -> None:
     seen = [client.call() for _ in range(2)]
     play.lose(play.runtime)
     assert len(play.runtimes) == 2
-    for call in play.runtime.calls:
-        play.runtime.answer(call.id)
+    for number in range(2):  # one after the other
+        play.runtime.answer(play.runtime.calls[number].id)
     assert [each.code for each in seen] == [Code.OK, Code.OK]
     play.check_rest()
+
+
+def test_no_call_is_sent_before_the_runtime_has_told_how_many_it_takes() -> None:
+    """gRPC's servers do not refuse what is too much for them, but end it."""
+    play = Play(runtime_settings={STREAMS: 1})
+    play.connects = False
+    client = play.client()
+    for _ in range(3):
+        client.call()
+    play.connecting.pop(0).connected(FakeOutlet())
+    assert not play.upstream._connections[0].streams
+    assert len(play.upstream._waiting) == 3
 
 
 def test_connections_that_only_end_their_calls_are_not_in_the_way() -> None:
