@@ -22,7 +22,7 @@ class Clock(Protocol):
 
 
 class LoopClock:
-    """The event loop's own time; virtual where the loop's is. It stays with the loop that it is first asked in."""
+    """The event loop's own time; virtual where the loop's is. It stays with the loop that first asks it."""
 
     def __init__(self) -> None:
         self.now_s = self._first_now_s

@@ -24,7 +24,7 @@ INTERRUPTED: Final = 130
 
 def run(work: Coroutine[object, object, None]) -> None:
     """Run to the end. Errors of ours end the command with their texts and status 1, Ctrl-C with 130."""
-    # What is imported lives as long as we do, and what a call leaves behind has no cycles: looking for garbage
+    # What is imported stays, and what a call leaves behind has no cycles: to look for garbage
     # as often as Python does by default would cost a twentieth of a relayed call.
     gc.collect()
     gc.freeze()
@@ -55,9 +55,9 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def _keep_freed_memory() -> None:
-    """Have the C library keep what is freed, up to a bound: what was just read is replaced by what is read next.
+    """Have the C library keep what is freed, up to a bound, for what is read next.
 
-    By default it gives blocks of the size of a read back to the system, and then each read pays for its pages.
+    By default it gives blocks of the size of a read back to the system, and each read pays for its pages.
     """
     with suppress(OSError, AttributeError):  # not the GNU C library
         mallopt = ctypes.CDLL(None).mallopt

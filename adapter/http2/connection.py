@@ -1,7 +1,7 @@
 """One side of one connection: what both sides of RFC 9113 have in common.
 
-`receive` takes bytes as they come. A peer that breaks the rules loses its stream or its connection, as the RFC
-says which; nobody else notices.
+`receive` takes bytes as they come. A peer that breaks the rules loses its stream or its connection, as the
+RFC says which; nobody else notices.
 """
 
 from abc import abstractmethod

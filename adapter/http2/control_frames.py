@@ -72,7 +72,7 @@ class ControlFrames(Outgoing):
     # Frames.
 
     def _control(self, kind: int, stream_id: int, payload: bytes, flags: int) -> None:
-        """Handle a frame of any other type than DATA, HEADERS and CONTINUATION; unknown ones are passed over."""
+        """Handle a frame that is not DATA, HEADERS or CONTINUATION; unknown types are passed over."""
         handler = self._handlers.get(kind)
         if handler is not None:
             handler(stream_id, payload, flags)

@@ -52,9 +52,9 @@ class Limits:
     stall_s_max: float = 60.0
     """How long a stream that has bytes for its reader may wait for the reader (CANCEL)."""
     half_open_s_max: float = 60.0
-    """How long a client may take from the first byte of a message that is awaited whole to its last (CANCEL)."""
+    """How long a client may take to send a message that is awaited whole (CANCEL)."""
     handshake_s_max: float = 20.0
-    """How long a client may take to begin to speak HTTP/2, and to acknowledge our SETTINGS (SETTINGS_TIMEOUT)."""
+    """How long a client may take to begin, and to acknowledge our SETTINGS (SETTINGS_TIMEOUT)."""
     idle_s_max: float = 3600.0
     """How long a client's connection may have no stream (GOAWAY with NO_ERROR)."""
     keepalive_s: float = 300.0
@@ -123,7 +123,7 @@ class Allowance:
 
 
 class Exchange:
-    """What one stream is about: a `Call`, or what else answers a request. Whatever happens to it is told here."""
+    """What one stream is about: a `Call`, or what else answers a request. It is told whatever happens."""
 
     client_stream: "Stream"
     head: "RequestHead"

@@ -117,6 +117,7 @@ def headers_frames(stream_id: int, block: bytes, *, end_stream: bool, frame_byte
 
 
 def settings_frame(settings: Mapping[Setting, int]) -> bytes:
+    """SETTINGS (section 6.5)."""
     payload = b"".join(
         setting.to_bytes(2, "big") + value.to_bytes(4, "big") for setting, value in settings.items()
     )
@@ -127,18 +128,22 @@ SETTINGS_ACK: Final = frame_header(0, Kind.SETTINGS, Flag.ACK, 0)
 
 
 def ping_frame(payload: bytes, *, ack: bool) -> bytes:
+    """PING (section 6.7); the payload has 8 bytes."""
     return frame_header(8, Kind.PING, Flag.ACK if ack else 0, 0) + payload
 
 
 def rst_stream_frame(stream_id: int, code: int) -> bytes:
+    """RST_STREAM (section 6.4)."""
     return frame_header(4, Kind.RST_STREAM, 0, stream_id) + code.to_bytes(4, "big")
 
 
 def window_update_frame(stream_id: int, increment: int) -> bytes:
+    """WINDOW_UPDATE (section 6.9); stream 0 is the connection."""
     return frame_header(4, Kind.WINDOW_UPDATE, 0, stream_id) + increment.to_bytes(4, "big")
 
 
 def goaway_frame(last_stream_id: int, code: int, text: str = "") -> bytes:
+    """GOAWAY (section 6.8); the text is for people."""
     debug = text.encode()
     payload = last_stream_id.to_bytes(4, "big") + code.to_bytes(4, "big") + debug
     return frame_header(len(payload), Kind.GOAWAY, 0, 0) + payload

@@ -115,11 +115,11 @@ _STATEFUL_LIST_BYTES_MAX = 256 * 1024
 """A longer list ends the connection while there is a table: it may not be skipped."""
 
 
-def split(block: bytes, *, begun: bool = False) -> list[tuple[bytes, int]]:
+def split(block: bytes, *, begun: bool = False) -> list[tuple[bytes, int]]:  # noqa: C901, PLR0912 - it is run for each request
     """Cut a block into its fields, each with where its value begins; an indexed one has that in its name.
 
-    Table size updates to 0 are left out; they stand at the beginning, so not where a block has `begun` already.
-    Raises `ConnectionProblem`.
+    Table size updates to 0 are left out; they stand at the beginning, so not where a block has `begun`
+    already. Raises `ConnectionProblem`.
     """
     fields: list[tuple[bytes, int]] = []
     position, end = 0, len(block)

@@ -31,7 +31,7 @@ def may_hold_control(code: bytes) -> bool:
 
 
 def _ten_ones() -> bytes:
-    """A pattern for them. Where they lie in two bytes, so many end the first and the others begin the second."""
+    """A pattern for them; where they lie in two bytes, some end the first and the others begin the second."""
     patterns = [b"\xff"]
     for count in range(3, 8):
         ends = bytes(byte for byte in range(256) if byte % (1 << count) == (1 << count) - 1)

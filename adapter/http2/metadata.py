@@ -43,6 +43,7 @@ def metadata_fields(metadata: Iterable[Pair]) -> bytes:
 
 
 def metadata_value(value: str | bytes) -> bytes:
+    """One value as a field has it; a binary one as base64 without padding."""
     if isinstance(value, str):
         return value.encode("latin-1", "replace")
     return binascii.b2a_base64(value, newline=False).rstrip(b"=")

@@ -227,9 +227,9 @@ class Outgoing(ClientSide):
     def _queue(self, stream: Stream, chunk: Chunk, *, end: bool) -> int:
         if stream.unsent is None:
             stream.unsent = deque()
-        if not stream.unsent:
-            stream.stalled_since_s = self.shared.now_s
         if chunk:
+            if not stream.unsent:
+                stream.stalled_since_s = self.shared.now_s
             # A view of a large one can be cut without being copied again and again.
             keep(stream.unsent, chunk if len(chunk) <= self.frame_bytes_out else memoryview(chunk))
             stream.unsent_bytes += len(chunk)

@@ -1,8 +1,8 @@
 """A runtime, a peer or a door of ours as the relay sees it: connections, and calls that wait for one.
 
-One connection carries all calls as long as it has streams left; then more are opened, up to a bound, and then
-calls wait. A connection that cannot be opened fails the calls that wait, and is tried again for the next call,
-after a pause that grows.
+One connection carries all calls as long as it has streams left; then more are opened, up to a bound, and
+then calls wait. A connection that cannot be opened fails the calls that wait, and is tried again for the next
+call, after a pause that grows.
 """
 
 from collections import deque

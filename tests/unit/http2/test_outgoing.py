@@ -316,3 +316,16 @@ def test_tiny_chunks_are_kept_joined() -> None:
     keep(chunks, memoryview(b"y" * TINY_BYTES))
     keep(chunks, b"z")
     assert [len(chunk) for chunk in chunks] == [TINY_BYTES, 3000 - TINY_BYTES, TINY_BYTES, 1]
+
+
+def test_a_stream_with_nothing_left_to_send_does_not_stall() -> None:
+    play = Play(Limits(stall_s_max=60))
+    client = play.client()
+    seen = client.begin()
+    client.data(1, framed(b"x"))
+    play.block(play.runtime)
+    client.data(1, b"", end=True)
+    assert play.runtime.streams[1].ended
+    play.check()
+    play.pass_s(61)
+    assert seen.reset is None
