@@ -168,27 +168,6 @@ class Call(RequestHalf):
         if not ended:
             self.request_sent(sent)
 
-    def _rewritten(self, target: Target, held: list[Chunk]) -> list[Chunk]:
-        """What was held, with the first message as the target wants it."""
-        size, edit = self._message_bytes, target.edit
-        assert size is not None
-        if edit is not None:
-            first = held[0]
-            grown = len(edit.put) - (edit.end - edit.start)
-            before, after = first[PREFIX_BYTES : PREFIX_BYTES + edit.start], first[PREFIX_BYTES + edit.end :]
-            begin = b"".join((prefix(size - PREFIX_BYTES + grown), before, edit.put, after))
-            chunks: list[Chunk] = [begin, *held[1:]] if len(held) > 1 else [begin]
-        else:
-            assert target.message is not None
-            rest = b"".join(held)[size:]
-            chunks = [prefix(len(target.message)) + target.message]
-            if rest:
-                chunks.append(rest)
-            grown = len(target.message) + PREFIX_BYTES - size
-        # A message that is longer or shorter than it came counts as it came.
-        self._passed = -grown
-        return chunks
-
     def _timeout(self) -> bytes:
         """What is left of the client's patience; as it came, if nothing was waited for."""
         if not self._again:

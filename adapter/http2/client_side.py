@@ -88,6 +88,11 @@ class ClientConnection(Connection):
             self._remove(stream)
 
     @property
+    def _is_worth_asking(self) -> bool:
+        # gRPC's servers close the connection of a client that asks every five minutes and has no calls.
+        return bool(self.streams)
+
+    @property
     def _blocks(self) -> BlockReader:
         return self._reader
 

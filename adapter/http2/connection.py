@@ -66,6 +66,11 @@ class Connection(ControlFrames):
     def _lost_streams(self, streams: list[Stream], reason: str) -> None:
         """The connection has ended under these streams."""
 
+    @property
+    def _is_worth_asking(self) -> bool:
+        """Whether a silent peer is asked for a sign of life."""
+        return True
+
     # The life of the connection.
 
     def _greet(self, settings: Mapping[Setting, int]) -> None:
@@ -123,7 +128,7 @@ class Connection(ControlFrames):
             if now_s - self._asked_s > limits.keepalive_timeout_s:
                 self._hit("keepalive_timeout_s")
                 self.fail(ErrorCode.NO_ERROR, "no answer to PING")
-        elif now_s - self.heard_s > limits.keepalive_s:
+        elif now_s - self.heard_s > limits.keepalive_s and self._is_worth_asking:
             self._asked_s = now_s
             self.push(ping_frame(KEEPALIVE_PING, ack=False))
         if not self.finished:

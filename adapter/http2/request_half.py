@@ -13,7 +13,7 @@ from adapter.http2.client_side import ClientConnection
 from adapter.http2.flow import ClientSide, Exchange, Stream
 from adapter.http2.outgoing import Shared, keep
 from adapter.http2.request_head import RequestHead
-from adapter.http2.verdicts import Plan
+from adapter.http2.verdicts import Plan, Target
 from adapter.wire.chunks import NotSure, located_in_chunks
 from adapter.wire.grpc_messages import (
     PREFIX_BYTES,
@@ -23,6 +23,7 @@ from adapter.wire.grpc_messages import (
     MessageTooLarge,
     inflated,
     is_one_message,
+    prefix,
 )
 from adapter.wire.splice import Located, located
 
@@ -104,6 +105,27 @@ class RequestHalf(Exchange):
                 pass
         message = self.first_message
         return None if message is None else located(message, path)
+
+    def _rewritten(self, target: Target, held: list[Chunk]) -> list[Chunk]:
+        """What was held, with the first message as the target wants it."""
+        size, edit = self._message_bytes, target.edit
+        assert size is not None
+        if edit is not None:
+            first = held[0]
+            grown = len(edit.put) - (edit.end - edit.start)
+            before, after = first[PREFIX_BYTES : PREFIX_BYTES + edit.start], first[PREFIX_BYTES + edit.end :]
+            begin = b"".join((prefix(size - PREFIX_BYTES + grown), before, edit.put, after))
+            chunks: list[Chunk] = [begin, *held[1:]] if len(held) > 1 else [begin]
+        else:
+            assert target.message is not None
+            rest = b"".join(held)[size:]
+            chunks = [prefix(len(target.message)) + target.message]
+            if rest:
+                chunks.append(rest)
+            grown = len(target.message) + PREFIX_BYTES - size
+        # A message that is longer or shorter than it came counts as it came.
+        self._passed = -grown
+        return chunks
 
     def spy(self) -> None:
         """Keep what passes by, up to the size of a message each way."""

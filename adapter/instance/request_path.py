@@ -7,7 +7,7 @@ without waiting; any other is resolved by a task of its own.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from adapter.aio.clock import Clock
@@ -122,6 +122,9 @@ class RequestPath:
                 self._plans[head.rpc] = plan
         if plan.door is not None:
             self._doors.check(head.rpc, caller)
+        elif len(head.ids) > 1 and not plan.message_first and len(self._in_headers(head.ids)) > 1:
+            # Each of several models is sent the message.
+            return replace(plan, message_first=True)
         return plan
 
     def route(self, call: Call) -> Target | None:

@@ -17,6 +17,8 @@ from adapter.servers.relay_server import RelayServer
 from adapter.wire.headers import ModelRef, Pair, all_required
 
 MODELS_MAX: Final = 1000
+_NOT_REPEATED: Final = frozenset({"content-type", "content-length", "te", "user-agent"})
+"""Beside those that begin with a reserved word: each single call has its own."""
 
 
 class _Failed(Exception):
@@ -25,6 +27,21 @@ class _Failed(Exception):
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.text)
         self.answer = answer
+
+
+class _Room:
+    """What all responses together may take: they become one message."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._taken_bytes = 0
+
+    def take(self, size: int) -> None:
+        """Raises `_Failed`."""
+        self._taken_bytes += size
+        if self._taken_bytes > self._limit_bytes:
+            text = f"the responses of all models take more than {self._limit_bytes} bytes together"
+            raise _Failed(Answer(code=Code.RESOURCE_EXHAUSTED, text=text))
 
 
 class Several:
@@ -47,12 +64,14 @@ class Several:
             refs = [ref for ref in refs if await self._is_registered(ref)]
             if not refs:
                 raise ModelNotFound("none of the requested models were found")
+        assert self.calls is not None
         slots = asyncio.Semaphore(self._at_once_max)
+        room = _Room(self.calls.relay.shared.limits.message_bytes_max)
         failed: Answer | None = None
         tasks: list[asyncio.Task[Answer]] = []
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._one(call, ref, message, slots)) for ref in refs]
+                tasks = [group.create_task(self._one(call, ref, message, slots, room)) for ref in refs]
         except* _Failed as failures:
             first = failures.exceptions[0]
             assert isinstance(first, _Failed)
@@ -73,10 +92,12 @@ class Several:
             return False
         return True
 
-    async def _one(self, call: Call, ref: ModelRef, message: bytes, slots: asyncio.Semaphore) -> Answer:
+    async def _one(
+        self, call: Call, ref: ModelRef, message: bytes, slots: asyncio.Semaphore, room: _Room
+    ) -> Answer:
         assert self.calls is not None
         metadata = [pair for pair in call.head.metadata() if not pair[0].startswith(("mm-", "grpc-", "tas-"))]
-        metadata = [pair for pair in metadata if pair[0] not in {"content-type", "te", "user-agent"}]
+        metadata = [pair for pair in metadata if pair[0] not in _NOT_REPEATED]
         metadata.append((f"mm-{ref.kind.value}-id-bin", ref.name.encode()))
         async with slots:
             answer = await self.calls.unary(
@@ -84,6 +105,7 @@ class Several:
             )
         if answer.code is not Code.OK:
             raise _Failed(answer)
+        room.take(len(answer.message or b""))
         return answer
 
 

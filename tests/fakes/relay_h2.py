@@ -15,6 +15,7 @@ from h2.events import (
     Event,
     RequestReceived,
     ResponseReceived,
+    SettingsAcknowledged,
     StreamEnded,
     StreamReset,
     TrailersReceived,
@@ -26,6 +27,8 @@ from adapter.http2.connection import Connection
 from tests.fakes.relay_outlet import FakeOutlet
 
 Headers = Sequence[tuple[str, str]]
+
+_HEADER, _PREFACE = 9, 24
 
 
 @dataclass(slots=True)
@@ -74,9 +77,15 @@ class H2Peer:
         """Has left h2, and is not with the relay yet."""
         self.coming = bytearray()
         """Has left the relay, and is not with h2 yet."""
+        self._heard = bytearray()
         self.said = bytearray()
         """All that the relay was ever sent."""
         self.gone = False
+        self.mangled = False
+        """What it says reaches the relay changed."""
+        self.streams_max: int | None = None
+        """Told as soon as may be."""
+        self._settings_under_way = True
         self.h2.initiate_connection()
         self._pull()
 
@@ -96,17 +105,32 @@ class H2Peer:
         self.connection.receive(data)
 
     def hear(self, size: int) -> None:
-        """So much reaches the peer."""
-        data, self.coming = bytes(self.coming[:size]), self.coming[size:]
-        for event in self.h2.receive_data(data):
-            self._note(event)
+        """So much reaches the peer; `h2` gets it by frames, as it applies settings only between its reads."""
+        self._heard += self.coming[:size]
+        self.coming = self.coming[size:]
+        while len(self._heard) >= _HEADER and len(self._heard) >= (end := self._frame_end()):
+            frame, self._heard = bytes(self._heard[:end]), self._heard[end:]
+            events = self.h2.receive_data(frame)
+            self.gone = self.gone or any(isinstance(event, ConnectionTerminated) for event in events)
+            for event in events:
+                self._note(event)
         self._pull()
+
+    def _frame_end(self) -> int:
+        """Where the frame that is coming ends; before the first one there is the preface."""
+        if self._heard.startswith(b"PRI"):
+            return _PREFACE
+        return _HEADER + int.from_bytes(self._heard[:3], "big")
 
     def _note(self, event: Event) -> None:
         match event:
             case ConnectionTerminated():
-                assert event.error_code in {ErrorCodes.NO_ERROR}, event
-                self.gone = self.gone or self.outlet.closed
+                assert self.mangled or event.error_code == ErrorCodes.NO_ERROR, event
+            case SettingsAcknowledged():
+                self._settings_under_way = False
+                if self.streams_max is not None:
+                    self.set(SettingCodes.MAX_CONCURRENT_STREAMS, self.streams_max)
+                    self.streams_max = None
             case RequestReceived():
                 assert event.stream_id is not None
                 side = self.sides[event.stream_id] = Side(event.stream_id)
@@ -184,6 +208,10 @@ class H2Peer:
         return size > 0
 
     def set(self, setting: SettingCodes, value: int) -> None:
+        """Change a setting; only once the last change is acknowledged, for `h2` mixes them up."""
+        if self._settings_under_way or self.gone:
+            return
+        self._settings_under_way = True
         self.h2.update_settings({setting: value})
         self._pull()
 

@@ -5,7 +5,7 @@ gets must be what the other one sent.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -88,6 +88,8 @@ class Walk:
         self.clients: list[H2Peer] = []
         self.runtimes: list[H2Peer] = []
         self.calls: list[Walked] = []
+        self.strangers: list[tuple[H2Peer, Side]] = []
+        """Tries of calls that nobody knows."""
         self.steps = 0
         self.refused = False
         """A connection was not to be had: calls soon after that are not even tried."""
@@ -120,18 +122,22 @@ class Walk:
         call.cancel_resolving = lambda: self.router.waiting.remove(call)
         self.router.waiting.append(call)
 
-    def _walked(self, call: Call) -> Walked:
-        name = dict(call.head.metadata())["x-call"]
-        return self.calls[int(name)]
+    def _walked(self, headers: Iterable[tuple[str, Any]]) -> Walked | None:
+        """Which call this is; None: somebody has changed its name."""
+        name = str(dict(headers).get("x-call", ""))
+        known = name.isdigit() and name.isascii() and int(name[:9]) < len(self.calls)
+        return self.calls[int(name)] if known else None
 
     def _verdict(self, call: Call) -> Verdict:
-        walked = self._walked(call)
-        if walked.verdict == "refuse":
+        walked = self._walked(call.head.metadata())
+        if walked is not None and walked.verdict == "refuse":
             return RuntimeUnavailable("refused")
-        return None if walked.verdict == "miss" else self._target(walked)
+        return None if walked is not None and walked.verdict == "miss" else self._target(call)
 
-    def _target(self, walked: Walked) -> Target:
-        return self.router.target(message=walked.rewritten)
+    def _target(self, call: Call) -> Target:
+        walked = self._walked(call.head.metadata())
+        rewrites = walked is not None and call.plan.message_first
+        return self.router.target(message=walked.rewritten if walked and rewrites else None)
 
     # Steps.
 
@@ -160,7 +166,13 @@ class Walk:
         for walked in self.calls[-40:]:
             self._check_bytes(walked)
 
+    def _trusts(self, walked: Walked) -> bool:
+        """Whether all who took part in the call keep the rules."""
+        return not (walked.client.mangled or any(runtime.mangled for runtime in self.runtimes))
+
     def _check_bytes(self, walked: Walked) -> None:
+        if not self._trusts(walked):
+            return
         asked = walked.asked
         for _, side in walked.tries:
             assert walked.expected.startswith(bytes(side.data)), f"seed {self.seed}: the runtime got other bytes"
@@ -258,18 +270,22 @@ class Walk:
         window = self.random.choice([0, 10, 1000, 65_535, 1 << 20])
         runtime = H2Peer(upstream.connected(outlet), outlet, client=False, window=window)
         if self.random.random() < 0.3:
-            runtime.set(SettingCodes.MAX_CONCURRENT_STREAMS, self.random.choice([1, 3]))
+            runtime.streams_max = self.random.choice([1, 3])
         self.runtimes.append(runtime)
 
     def _accept(self) -> None:
         for runtime in self.runtimes:
             for side in runtime.new:
-                self.calls[int(side.headers[0]["x-call"])].tries.append((runtime, side))
+                walked = self._walked(side.headers[0].items())
+                if walked is None:
+                    self.strangers.append((runtime, side))
+                else:
+                    walked.tries.append((runtime, side))
             runtime.new.clear()
 
     def _serving(self) -> list[tuple[H2Peer, Side]]:
         self._accept()
-        tries = [t for w in self.calls for t in w.tries]
+        tries = [*self.strangers, *(t for w in self.calls for t in w.tries)]
         return [(peer, side) for peer, side in tries if side.may_send and not peer.gone]
 
     def _answer(self) -> None:
@@ -321,7 +337,10 @@ class Walk:
 
     def _arrive(self) -> None:
         if peers := [peer for peer in self._peers() if peer.unsent]:
-            self.random.choice(peers).arrive(self.random.choice([1, 9, 10, 50, 500, 1 << 20, 1 << 20]))
+            self._send_off(self.random.choice(peers), self.random.choice([1, 9, 10, 50, 500, 1 << 20, 1 << 20]))
+
+    def _send_off(self, peer: H2Peer, size: int) -> None:
+        peer.arrive(size)
 
     def _hear(self) -> None:
         if peers := [peer for peer in self._peers() if peer.coming]:
@@ -349,9 +368,9 @@ class Walk:
         if not self.router.waiting:
             return
         call = self.router.waiting.pop(self.random.randrange(len(self.router.waiting)))
-        walked, fate = self._walked(call), self.random.random()
-        if fate < 0.7:
-            call.resolved(self._target(walked))
+        walked, fate = self._walked(call.head.metadata()), self.random.random()
+        if walked is None or fate < 0.7:
+            call.resolved(self._target(call))
         elif fate < 0.85:
             walked.answered = True
             call.resolved(Answer(message=b"answered"))
@@ -418,7 +437,7 @@ class Walk:
                 peer.hear(1 << 20)
                 moved = True
             while peer.unsent and not peer.gone:
-                peer.arrive(1 << 20)
+                self._send_off(peer, 1 << 20)
                 self._flush()
                 moved = True
         self._flush()
@@ -427,7 +446,7 @@ class Walk:
 
     def _check_end(self, walked: Walked) -> None:
         asked, about = walked.asked, f"seed {self.seed}, call {self.calls.index(walked)}: {walked}"
-        if walked.client.gone or asked.reset_by_us:
+        if not self._trusts(walked) or walked.client.gone or asked.reset_by_us:
             return
         assert asked.is_over or asked.ended_in or asked.reset is not None, about
         last: dict[str, Any] = asked.headers[-1] if asked.headers else {}

@@ -3,6 +3,7 @@
 It knows nothing of `adapter.http2`: what goes over the wire is written and read here anew.
 """
 
+import base64
 import select
 import socket
 import struct
@@ -72,6 +73,11 @@ def literal(name: bytes, value: bytes) -> bytes:
 
 def grpc_message(message: bytes, *, flag: int = 0) -> bytes:
     return struct.pack(">BI", flag, len(message)) + message
+
+
+def base64_of(value: bytes) -> str:
+    """A binary header's value, padded or not as one likes: here it is not."""
+    return base64.b64encode(value).decode().rstrip("=")
 
 
 def request(rpc: str, metadata: Iterable[Pair] = ()) -> list[Pair]:
