@@ -68,7 +68,7 @@ def located(message: Encoded, path: Sequence[int]) -> Located | None:
     if span is None:
         chain = _Walk(message).last_chain(0, len(message), path)
         span = chain[-1] if len(chain) == len(path) else _ABSENT
-    if span is _ABSENT:
+    if span == _ABSENT:
         return None
     length_at, start, end = span
     try:
@@ -95,7 +95,7 @@ def replace_string(message: Encoded, path: Sequence[int], value: str) -> Encoded
     """The message with this string at the path, whether there was one or not."""
     encoded = value.encode()
     span = _plain_span(message, path[0]) if len(path) == 1 else None
-    if span is not None and span is not _ABSENT:
+    if span is not None and span != _ABSENT:
         length_at, start, end = span
         if message[start:end] == encoded:
             return message
@@ -113,6 +113,7 @@ def replace_string(message: Encoded, path: Sequence[int], value: str) -> Encoded
 
 
 _ABSENT = (-1, -1, -1)
+"""Compared by value: compiled, a tuple has no identity."""
 
 
 def _plain_span(message: Encoded, number: int) -> _Span | None:

@@ -29,6 +29,7 @@ from tests.fakes.relay_outlet import FakeOutlet
 Headers = Sequence[tuple[str, str]]
 
 _HEADER, _PREFACE = 9, 24
+_WIDE = 100_000
 
 
 @dataclass(slots=True)
@@ -206,6 +207,14 @@ class H2Peer:
             self.h2.acknowledge_received_data(size, side.id)
             self._pull()
         return size > 0
+
+    def widen(self, side: Side) -> bool:
+        """Open a window that `h2` leaves closed; gives whether there was one."""
+        if side.ended_in or side.is_over or self.h2.remote_flow_control_window(side.id) > 0:
+            return False
+        self.h2.increment_flow_control_window(_WIDE, side.id)
+        self._pull()
+        return True
 
     def set(self, setting: SettingCodes, value: int) -> None:
         """Change a setting; only once the last change is acknowledged, for `h2` mixes them up."""

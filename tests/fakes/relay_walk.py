@@ -430,8 +430,7 @@ class Walk:
                 self._unblock_one(peer)
             for side in peer.sides.values():
                 moved = peer.take(side, 1 << 20) or moved
-            if peer.h2.local_settings.initial_window_size < 100:
-                peer.set(SettingCodes.INITIAL_WINDOW_SIZE, 1000)
+                moved = peer.widen(side) or moved
             self._flush()
             while peer.coming and not peer.gone:
                 peer.hear(1 << 20)

@@ -504,6 +504,6 @@ def test_nothing_has_leaked(up: Watched) -> None:
             with up.connect() as client:
                 client.call(UNARY, b"x" * 10_000, TO_MODEL)
                 client.send(sent, frame(raw.PING, 0, 0, b"the last"))
-                client.read_until(lambda: client.closed or client.has_answered_ping)  # noqa: B023 - at once
+                client.read_until(lambda: client.closed or client.has_answered_ping)
     up.comes_to_rest()
     assert resident_bytes(pid) - before_bytes < GROWTH_BYTES_MAX

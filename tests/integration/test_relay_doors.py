@@ -64,6 +64,7 @@ class Apart:
     def __init__(self, folder: Path) -> None:
         self.port, self.rest_port = mesh.free_port(), mesh.free_port()
         self.socket = folder / "management.sock"
+        self.no_secrets = folder / "nothing"
         self.inference_port = 0
 
     @property
@@ -72,6 +73,7 @@ class Apart:
             "REMESH_MANAGEMENT_PORT": str(self.port),
             "REMESH_MANAGEMENT_SOCKET_PATH": str(self.socket),
             "REST_PROXY_LISTEN_PORT": str(self.rest_port),
+            "STORAGE_CONFIG_DIR": str(self.no_secrets),  # the runtime loads without files
             "MM_METRICS": "disabled",
         }
 

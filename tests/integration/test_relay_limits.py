@@ -158,7 +158,7 @@ def test_rapid_reset_ends_the_connection(up: Watched, before_bytes: int) -> None
 
 
 def test_pings_that_measure_the_link_are_no_flood(up: Watched) -> None:
-    """gRPC's clients send one after data that they receive."""
+    """GRPC's clients send one after data that they receive."""
     with up.connect() as client:
         for _ in range(300):
             assert client.answer(client.call(UNARY, b"x", TO_MODEL)).status == Code.OK
