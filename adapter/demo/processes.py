@@ -3,6 +3,7 @@
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -53,13 +54,24 @@ def runtime_process(*, folder: Path, port: int) -> ProcessSpec:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Where the instance answers, all on loopback."""
+
+    grpc: int
+    rest: int
+    metrics: int
+
+
 def instance_process(
-    environ: Mapping[str, str], *, folder: Path, port: int, runtime_port: int
+    environ: Mapping[str, str], *, folder: Path, ports: Ports, runtime_port: int
 ) -> ProcessSpec:
     """The instance beside it, on loopback, with its secrets and its registry below `folder`."""
     settings = {
         "MM_SERVICE_NAME": "demo",
-        "MM_SVC_GRPC_PORT": str(port),
+        "MM_SVC_GRPC_PORT": str(ports.grpc),
+        "REST_PROXY_LISTEN_PORT": str(ports.rest),
+        "MM_METRICS": f"prometheus:port={ports.metrics};scheme=http",
         "REMESH_HOST": "127.0.0.1",
         "REMESH_RUNTIME": "python",
         "RUNTIME_PORT": str(runtime_port),
@@ -72,6 +84,6 @@ def instance_process(
         name="instance",
         command=(sys.executable, "-m", "adapter", "instance"),
         env={**environ, **settings},
-        ready=lambda: port_accepts(port),
+        ready=lambda: port_accepts(ports.grpc),
         on_line=log_to(folder / "instance.log"),
     )

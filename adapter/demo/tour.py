@@ -16,13 +16,15 @@ from adapter.cluster.processes import Supervisor
 from adapter.demo import examples
 from adapter.demo.asking import Asked, ask, register, request_for
 from adapter.demo.examples import Example
-from adapter.demo.processes import free_port, instance_process, runtime_process
+from adapter.demo.processes import Ports, free_port, instance_process, runtime_process
 from adapter.demo.store import Store, given_store, store_process
 from adapter.domain.errors import InvalidRequest, Refused
 from adapter.peers.mesh_client import MeshClient
 
 STORAGE_KEY: Final = "localMinIO"
 DEFAULT_PORT: Final = 8033
+DEFAULT_REST_PORT: Final = 8008
+DEFAULT_METRICS_PORT: Final = 2112
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,19 +71,22 @@ async def _walk(tour: Tour, supervisor: Supervisor, folder: Path) -> None:
     keys.mkdir()
     (keys / STORAGE_KEY).write_text(json.dumps(store.storage_key()))
 
-    runtime_port, port = free_port(), free_port(tour.port)
+    runtime_port = free_port()
+    ports = Ports(
+        grpc=free_port(tour.port), rest=free_port(DEFAULT_REST_PORT), metrics=free_port(DEFAULT_METRICS_PORT)
+    )
     await supervisor.start(runtime_process(folder=folder, port=runtime_port))
     await supervisor.start(
-        instance_process(tour.environ, folder=folder, port=port, runtime_port=runtime_port)
+        instance_process(tour.environ, folder=folder, ports=ports, runtime_port=runtime_port)
     )
-    address = f"127.0.0.1:{port}"
+    address = f"127.0.0.1:{ports.grpc}"
     console.print(f"A runtime and an instance are up; the mesh answers on [bold]{address}[/].")
     console.print("Each model is asked twice; a format's first load also imports its library.\n")
     async with MeshClient.connect(address) as mesh:
         for example in trained:
             await _show(console, mesh, example)
     if tour.stays:
-        console.print(_what_next(address, port_is_default=port == DEFAULT_PORT, folder=folder))
+        console.print(_what_next(ports, folder=folder))
         await _until_told_to_end()
 
 
@@ -122,14 +127,18 @@ def _short(asked: Asked) -> str:
     return str([round(value, 4) for value in asked.values.ravel().tolist()[:3]])
 
 
-def _what_next(address: str, *, port_is_default: bool, folder: Path) -> str:
-    where = "" if port_is_default else f" --address {address}"
+def _what_next(ports: Ports, *, folder: Path) -> str:
+    rest = f"http://127.0.0.1:{ports.rest}"
+    where = "" if ports.grpc == DEFAULT_PORT else f" --address 127.0.0.1:{ports.grpc}"
     return f"""\
 All of it stays up. In another terminal, try:
 
   .venv/bin/remesh get models{where}
   .venv/bin/remesh infer iris-onnx{where} --data '[[5.1, 3.5, 1.4, 0.2]]'
   .venv/bin/remesh infer digits-sklearn{where}
+  curl {rest}/v1/models/iris-onnx:predict -d '{{"instances": \\[[5.1, 3.5, 1.4, 0.2]]}}'
+  curl {rest}/v2/models/iris-onnx
+  curl http://127.0.0.1:{ports.metrics}/metrics
 
 What the instance and the runtime say is in {folder}/*.log. Ctrl-C ends everything."""
 

@@ -81,6 +81,8 @@ class ControlFrames(Outgoing):
         if not stream_id:
             raise protocol_problem("PRIORITY on stream 0")
         if len(payload) != 5:  # noqa: PLR2004 - section 6.3
+            if stream_id not in self.streams:  # what is not open cannot be reset
+                raise ConnectionProblem(ErrorCode.FRAME_SIZE_ERROR, "PRIORITY has 5 bytes")
             raise StreamProblem(stream_id, ErrorCode.FRAME_SIZE_ERROR, "PRIORITY has 5 bytes")
         after_priority(stream_id, payload)
         self._allow("empty_frames_burst")

@@ -209,8 +209,8 @@ class H2Peer:
         return size > 0
 
     def widen(self, side: Side) -> bool:
-        """Open a window that `h2` leaves closed; gives whether there was one."""
-        if side.ended_in or side.is_over or self.h2.remote_flow_control_window(side.id) > 0:
+        """Open a window that `h2` leaves narrow; gives whether there was one."""
+        if side.ended_in or side.is_over or self.h2.remote_flow_control_window(side.id) >= _WIDE // 10:
             return False
         self.h2.increment_flow_control_window(_WIDE, side.id)
         self._pull()

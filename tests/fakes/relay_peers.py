@@ -225,6 +225,10 @@ class FakeClient(FramePeer):
 class FakeRuntime(FramePeer):
     """An upstream of the relay's; it answers what it is told to."""
 
+    def __init__(self, outlet: FakeOutlet, settle: Callable[[], None]) -> None:
+        super().__init__(outlet, settle)
+        self._answered: set[int] = set()
+
     def greet(self, settings: dict[int, int] | None = None) -> None:
         """Take the relay's settings, and tell its own."""
         self.send(SettingsFrame(0, settings or {}), SettingsFrame(0, flags=["ACK"]))
@@ -241,6 +245,10 @@ class FakeRuntime(FramePeer):
         """What it was asked, in order."""
         return list(self.streams.values())
 
+    def is_answered(self, stream_id: int) -> bool:
+        """Whether the answer is whole already."""
+        return stream_id in self._answered
+
     def open(self, stream_id: int) -> None:
         """The headers of an answer."""
         self.send(self.headers_frame(stream_id, [(":status", "200"), ("content-type", "application/grpc")]))
@@ -249,6 +257,7 @@ class FakeRuntime(FramePeer):
         """The trailers of an answer."""
         told = [("grpc-message", text)] if text else []
         headers = [("grpc-status", str(int(code))), *told, *more]
+        self._answered.add(stream_id)
         self.send(self.headers_frame(stream_id, headers, end=True))
 
     def fail(self, stream_id: int, code: Code, text: str = "") -> None:

@@ -344,7 +344,10 @@ class Walk:
 
     def _hear(self) -> None:
         if peers := [peer for peer in self._peers() if peer.coming]:
-            self.random.choice(peers).hear(self.random.choice([1, 9, 10, 50, 500, 1 << 20, 1 << 20]))
+            self._hear_one(self.random.choice(peers), self.random.choice([1, 9, 10, 50, 500, 1 << 20, 1 << 20]))
+
+    def _hear_one(self, peer: H2Peer, size: int) -> None:
+        peer.hear(size)
 
     def _change_settings(self) -> None:
         if peers := self._peers():
@@ -433,7 +436,7 @@ class Walk:
                 moved = peer.widen(side) or moved
             self._flush()
             while peer.coming and not peer.gone:
-                peer.hear(1 << 20)
+                self._hear_one(peer, 1 << 20)
                 moved = True
             while peer.unsent and not peer.gone:
                 self._send_off(peer, 1 << 20)

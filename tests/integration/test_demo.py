@@ -1,11 +1,13 @@
 """`remesh demo`, as a person runs it."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -57,9 +59,15 @@ def test_the_demo_takes_everything_it_started_with_it(number: signal.Signals) ->
         [REMESH, "demo", "--port", "0"], stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as demo:
         assert demo.stdout is not None
+        said = ""
         for line in demo.stdout:
+            said += line
             if "Ctrl-C ends everything" in line:
                 break
+        curl = re.search(r"curl (http:\S+:predict) -d '(.*)'", said)
+        assert curl, said
+        with urlopen(Request(curl[1], data=curl[2].encode())) as answer:
+            assert json.load(answer)["predictions"][0]["label"] == 0
         started = children_of(demo.pid)
         assert len(started) >= 3, "a store, a runtime and an instance"
         demo.send_signal(number)

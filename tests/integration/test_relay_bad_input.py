@@ -412,7 +412,8 @@ def test_a_response_over_the_limit_is_refused_before_any_of_it(up: Watched) -> N
     plan = Plan(size=MESSAGE_BYTES_MAX + 1)
     with up.connect() as client:
         answer = client.answer(client.call(UNARY, b"x", [*TO_MODEL, ("echo-plan", str(plan))]))
-    assert (answer.status, answer.data) == (Code.RESOURCE_EXHAUSTED, b"")
+    assert answer.status == Code.RESOURCE_EXHAUSTED
+    assert not answer.data
     assert f"({plan.size} vs. {MESSAGE_BYTES_MAX})" in answer.said
 
 
