@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test unit check bench soak tools stubs image clean
+.PHONY: help demo test unit check bench soak tools compiled stubs image clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -42,6 +42,9 @@ stubs: $(VENV)/.installed  ## generate adapter/stubs from protos/
 
 tools:  ## the real servers that the integration tests use, into a cache outside the repository
 	$(PYTHON) tests/tools/get.py $(ARGS)
+
+compiled: $(VENV)/.installed  ## the adapter with its pure core compiled, beside those servers; prints how to run it
+	@$(BIN)/python -m tests.tools.compiled
 
 soak: $(VENV)/.installed  ## the long form of a test: make soak NAME=...
 	$(BIN)/python -m tests.soak.$(NAME) $(ARGS)

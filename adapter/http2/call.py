@@ -236,7 +236,8 @@ class Call(RequestHalf):
         if self.done:
             return
         if code == ErrorCode.REFUSED_STREAM and self._can_repeat():
-            self._try_again("the runtime refused the stream", "refused_stream")
+            again = self._retry_state().after_refusal()
+            self._try_again(again, "the runtime refused the stream", "refused_stream")
             return
         self.client.reset(self.client_stream, _error_code(code))
         self._finish(Code.CANCELLED if code == ErrorCode.CANCEL else Code.INTERNAL)
@@ -249,7 +250,8 @@ class Call(RequestHalf):
         if self.done:
             return
         if code is Code.UNAVAILABLE and self._can_repeat():
-            self._try_again(reason, "connection_lost")
+            again = self._retry_state().after(Code.UNAVAILABLE, reason)
+            self._try_again(again, reason, "connection_lost")
         else:
             self.refuse(code, reason)
 
@@ -286,11 +288,10 @@ class Call(RequestHalf):
             self._retries = Retries()
         return self._retries
 
-    def _try_again(self, reason: str, cause: str) -> None:
+    def _try_again(self, again: Again, reason: str, cause: str) -> None:
         """Elsewhere, after a connection broke; unless this has happened to the call too often."""
         if self.target is not None:
             self.tried = (*self.tried, self.target.upstream)
-        again = self._retry_state().after(Code.UNAVAILABLE, reason)
         if again is Again.NO:
             self.refuse(Code.UNAVAILABLE, reason)
         else:

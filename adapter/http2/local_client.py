@@ -11,7 +11,6 @@ from adapter.http2.outgoing import Shared
 from adapter.http2.response_head import ResponseHead
 from adapter.http2.verdicts import Answer
 from adapter.wire.grpc_messages import PREFIX_BYTES, Chunk, inflated
-from adapter.wire.headers import Pair
 
 
 class LocalClient(ClientSide):
@@ -55,7 +54,7 @@ class LocalClient(ClientSide):
     def _finish(self, fields: Sequence[Field]) -> None:
         head = ResponseHead(fields)
         code = Code.UNKNOWN if head.grpc_status is None else head.grpc_status
-        trailing = [pair for pair in metadata_of(fields) if not _is_status(pair)]
+        trailing = metadata_of([field for field in fields if field.name not in _NOT_METADATA])
         if code is not Code.OK:
             self._hand_over(Answer(code=code, text=head.grpc_message, trailing=trailing))
             return
@@ -66,17 +65,17 @@ class LocalClient(ClientSide):
         if int.from_bytes(encoded[1:PREFIX_BYTES], "big") != len(encoded) - PREFIX_BYTES:
             self._hand_over(Answer(code=Code.INTERNAL, text=_SEVERAL_RESPONSES))
             return
-        initial = metadata_of(self._initial or ())
+        begun = self._initial or ()
         message: bytes = encoded[PREFIX_BYTES:]
         if encoded[0]:
-            encoding = next((str(value) for key, value in initial if key == "grpc-encoding"), "")
+            encoding = next((field.value.decode("latin-1") for field in begun if field.name == _ENCODING), "")
             try:
                 message = inflated(message, encoding, limit_bytes=self._shared.limits.message_bytes_max)
             except AdapterError as error:
                 self._hand_over(Answer(code=error.code, text=str(error)))
                 return
-        kept = [pair for pair in initial if not _is_transport(pair)]
-        self._hand_over(Answer(initial=kept, trailing=trailing, message=message))
+        initial = metadata_of([field for field in begun if field.name not in _NOT_METADATA])
+        self._hand_over(Answer(initial=initial, trailing=trailing, message=message))
 
     def _hand_over(self, answer: Answer) -> None:
         self._done = True
@@ -95,16 +94,13 @@ _CODE_OF_RESET = {
     ErrorCode.CANCEL: Code.CANCELLED,
     ErrorCode.ENHANCE_YOUR_CALM: Code.RESOURCE_EXHAUSTED,
 }
+_ENCODING = b"grpc-encoding"
+_NOT_METADATA = frozenset(
+    {b":status", b"content-type", b"grpc-status", b"grpc-message", _ENCODING, b"grpc-accept-encoding"}
+)
+"""What of an answer's fields is the transport's."""
 _SEVERAL_RESPONSES = "the runtime sent several responses to a call that may have one"
 
 
 def _reset_text(code: ErrorCode) -> str:
     return f"the call was ended with {ErrorCode(code).name}"
-
-
-def _is_status(pair: Pair) -> bool:
-    return pair[0] in {"grpc-status", "grpc-message"} or _is_transport(pair)
-
-
-def _is_transport(pair: Pair) -> bool:
-    return pair[0] in {"content-type", "grpc-encoding", "grpc-accept-encoding"}

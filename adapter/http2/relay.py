@@ -33,6 +33,7 @@ class Relay:
         self.router = router
         self._reader = HeadReader(self.shared.heads, list_bytes_max=_LOCAL_LIST_BYTES_MAX)
         self._reader.blocks.stateless = True
+        self._bare_heads: dict[str, RequestHead] = {}
         self.clients: set[ServerConnection] = set()
         self.upstreams: list[Upstream] = []
         self._relieve_next_s = 0.0
@@ -68,7 +69,7 @@ class Relay:
 
         An `inner` one is part of another call.
         """
-        head = self._reader.read(encode_request(rpc, metadata, timeout_s), 0)
+        head = self._local_head(rpc, metadata, timeout_s)
         client = LocalClient(self.shared, answered)
         call = self._planned(client, head, ANYONE)
         call.inner = inner
@@ -78,6 +79,16 @@ class Relay:
         call.begin()
         call.request_data(prefix(len(message)) + message, end=True)
         return call
+
+    def _local_head(self, rpc: str, metadata: Sequence[Pair], timeout_s: float | None) -> RequestHead:
+        """Most calls from inside differ in nothing but their method."""
+        is_bare = not metadata and timeout_s is None
+        head = self._bare_heads.get(rpc) if is_bare else None
+        if head is None:
+            head = self._reader.read(encode_request(rpc, metadata, timeout_s), 0)
+            if is_bare and len(self._bare_heads) < _BARE_HEADS_MAX:
+                self._bare_heads[rpc] = head
+        return head
 
     def _planned(self, client: ClientSide, head: RequestHead, caller: Caller) -> Call:
         counts = self.shared.counts
@@ -124,5 +135,7 @@ class Relay:
 
 
 _NO_PLAN = Plan()
+_BARE_HEADS_MAX = 64
+"""Methods that are called from inside without metadata: few, and the program's own."""
 _LOCAL_LIST_BYTES_MAX = 1024 * 1024
 """Who calls from inside has limits of its own."""

@@ -16,6 +16,10 @@ COPY_LOST_MAX = 2
 RECONNECTS_MAX = 1
 """How often one call may be sent again because the runtime's connection broke."""
 
+REFUSALS_MAX = 10
+"""How often because the runtime refused the stream: it has not looked at it (RFC 9113, section 8.7), and may
+have room again as soon as it has seen what became of another."""
+
 _TRITON_UNKNOWN = re.compile(
     r"Request for unknown model.*(is not found|has no available versions)", re.DOTALL
 )
@@ -52,6 +56,14 @@ class Retries:
 
     copies_lost: int = 0
     reconnects: int = 0
+    refusals: int = 0
+
+    def after_refusal(self) -> Again:
+        """What to do after the stream was refused, and count it."""
+        if self.refusals < REFUSALS_MAX:
+            self.refusals += 1
+            return Again.RECONNECT
+        return Again.NO
 
     def after(self, code: Code, text: str) -> Again:
         """What to do after this error, and count it."""

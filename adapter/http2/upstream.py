@@ -5,7 +5,6 @@ then calls wait. A connection that cannot be opened fails the calls that wait, a
 call, after a pause that grows.
 """
 
-from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -31,7 +30,8 @@ class Upstream:
         """Begins to open a connection; the shell calls `connected` or `not_connected` later."""
         self._connections: list[ClientConnection] = []
         self._connecting = 0
-        self._waiting: deque[Call] = deque()
+        self._waiting: dict[Call, None] = {}
+        """In their order; each can be taken out of it at once."""
         self._pause_s = 0.0
         self._paused_until_s = 0.0
         self._problem = ""
@@ -53,13 +53,12 @@ class Upstream:
             self._shared.counts.note(self._shared.counts.limits_hit, "waiting_calls_max")
             call.upstream_failed(f"{len(self._waiting)} calls wait for a stream to {self.name}")
             return
-        self._waiting.append(call)
+        self._waiting[call] = None
         self._connect_more()
 
     def forget(self, call: "Call") -> None:
         """The call need not wait any more."""
-        if call in self._waiting:
-            self._waiting.remove(call)
+        self._waiting.pop(call, None)
 
     def connected(self, outlet: Outlet) -> ClientConnection:
         """A connection is open; the shell gives it the bytes that come."""
@@ -113,7 +112,9 @@ class Upstream:
             if free is None:
                 self._connect_more()
                 return
-            free.open(self._waiting.popleft())
+            call = next(iter(self._waiting))
+            del self._waiting[call]
+            free.open(call)
 
     @property
     def _lasting(self) -> list[ClientConnection]:

@@ -16,6 +16,7 @@ from adapter.aio.clock import Clock, LoopClock
 from adapter.cache.model_cache import ModelCache
 from adapter.domain.errors import InvalidRequest
 from adapter.domain.ids import InstanceId
+from adapter.http2 import call
 from adapter.instance.assembly import Files, Runtime, the_files, the_runtime
 from adapter.instance.cache_figures import tell_cache
 from adapter.instance.dataplane_file import DataplaneFile
@@ -125,7 +126,11 @@ async def _serve_mesh(
             async with doors_open(settings, behind):
                 log.info(
                     "instance is ready",
-                    extra={"instance": settings.instance_id, "location": settings.location},
+                    extra={
+                        "instance": settings.instance_id,
+                        "location": settings.location,
+                        "compiled": not call.__file__.endswith(".py"),
+                    },
                 )
                 yield
 

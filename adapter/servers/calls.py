@@ -3,7 +3,7 @@
 The REST gateway and calls for several models at once use it; the relay offers it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from adapter.http2.verdicts import Answer
@@ -22,5 +22,19 @@ class UnaryCalls(Protocol):
 
         Never raises for what became of the call; cancelling the caller cancels the call, and what it
         caused. `timeout_s` None: the caller waits for ever.
+        """
+        ...
+
+    def begin(
+        self,
+        method: str,
+        message: bytes,
+        *,
+        metadata: Sequence[Pair] = (),
+        answered: Callable[[Answer], None],
+    ) -> Callable[[], object]:
+        """The same where no task waits: `answered` is called once, perhaps before this returns.
+
+        It must not raise. What this gives ends the call, unless it has ended; `answered` is not called then.
         """
         ...

@@ -59,6 +59,7 @@ class RelayServer:
         self._servers: list[asyncio.Server] = []
         self._unix_paths: list[Path] = []
         self.relay.shared.resolve = self._resolve
+        self._flush_is_due = False
         self.now()
 
     def now(self) -> float:
@@ -203,7 +204,7 @@ class RelayServer:
         call = self.relay.local_call(
             method, message, metadata=metadata, timeout_s=timeout_s, answered=land, inner=inner
         )
-        self.flush()
+        self._flush_soon()
         if landing.done():
             return landing.result()
         try:
@@ -213,9 +214,36 @@ class RelayServer:
             return Answer(code=Code.DEADLINE_EXCEEDED, text="the deadline has passed")
         finally:
             if not landing.done() or landing.cancelled():
-                self.now()
-                call.request_reset()
-                self.flush()
+                self._give_up(call)
+
+    def begin(
+        self,
+        method: str,
+        message: bytes,
+        *,
+        metadata: Sequence[Pair] = (),
+        answered: Callable[[Answer], None],
+    ) -> Callable[[], object]:
+        """See `calls.UnaryCalls`."""
+        self.now()
+        call = self.relay.local_call(method, message, metadata=metadata, timeout_s=None, answered=answered)
+        self._flush_soon()
+        return partial(self._give_up, call)
+
+    def _give_up(self, call: Call) -> None:
+        self.now()
+        call.request_reset()
+        self.flush()
+
+    def _flush_soon(self) -> None:
+        """Send at the end of the loop's turn, at once, what all calls from inside have caused in it."""
+        if not self._flush_is_due:
+            self._flush_is_due = True
+            self._loop.call_soon(self._flush_now)
+
+    def _flush_now(self) -> None:
+        self._flush_is_due = False
+        self.flush()
 
     async def keep_time(self) -> None:
         """Tell the relay, again and again, that time passes; ends when cancelled."""

@@ -41,6 +41,11 @@ def encoded_answer(body: bytes, status: int = 200) -> HttpAnswer:
 _JSON_HEADERS: Sequence[Header] = ((b"content-type", JSON),)
 
 
+def with_headers(answer: HttpAnswer, headers: Sequence[Header]) -> HttpAnswer:
+    """The answer, with these headers too."""
+    return HttpAnswer(answer.status, answer.body, (*answer.headers, *headers)) if headers else answer
+
+
 def binary_answer(body: bytes, json_bytes: int) -> HttpAnswer:
     """An answer of so many bytes of JSON with binary tensors behind."""
     length = str(json_bytes).encode("ascii")
@@ -107,6 +112,15 @@ class BodiesTooMany(Broken):
     code = Code.RESOURCE_EXHAUSTED
 
 
+class Stopping(Broken):
+    """The server stops before the request is answered."""
+
+    code = Code.UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__("the server stops; try again")
+
+
 class CallFailed(AdapterError):
     """The call that a request became ended with an error of this code."""
 
@@ -126,6 +140,12 @@ def error_answer(error: AdapterError) -> HttpAnswer:
     if code is Code.UNAUTHENTICATED:
         headers.append((b"www-authenticate", b"Bearer"))  # the status must not come without a challenge
     return HttpAnswer(status, error_body(code, str(error)), headers)
+
+
+def unforeseen_answer() -> HttpAnswer:
+    """What a client is told about an error that nobody foresaw: nothing of it."""
+    text = "an unexpected error; the instance's log tells more"
+    return encoded_answer(error_body(Code.INTERNAL, text), 500)
 
 
 def bad_request(problem: Exception) -> InvalidRequest:

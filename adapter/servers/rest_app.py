@@ -8,14 +8,20 @@ which connection a request came on (`rest_connection`).
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from dataclasses import replace
 from typing import Any, Protocol
 
-from adapter.domain.errors import AdapterError, Broken, Code
+from adapter.domain.errors import AdapterError
 from adapter.servers import rest_repository, rest_v1, rest_v2
 from adapter.servers.calls import UnaryCalls
-from adapter.servers.rest_answers import Header, HttpAnswer, encoded_answer, error_answer, error_body
-from adapter.servers.rest_body import Body, BodyBudget, Disconnected, Receive, encoding_for, packed
+from adapter.servers.rest_answers import (
+    Header,
+    HttpAnswer,
+    Stopping,
+    error_answer,
+    unforeseen_answer,
+    with_headers,
+)
+from adapter.servers.rest_body import Body, BodyBudget, Disconnected, Receive, compressed
 from adapter.servers.rest_exchange import Exchange
 from adapter.servers.rest_headers import RequestHeaders, read_headers
 from adapter.servers.rest_options import RestOptions
@@ -54,19 +60,13 @@ class Answering(Protocol):
     answering: asyncio.Task[Any] | None
 
 
-class Stopping(Broken):
-    """The server stops before the request is answered."""
-
-    code = Code.UNAVAILABLE
-
-
 class RestApp:
     """The application; one for each server."""
 
-    def __init__(self, calls: UnaryCalls, options: RestOptions) -> None:
+    def __init__(self, calls: UnaryCalls, options: RestOptions, budget: BodyBudget | None = None) -> None:
         self._calls = calls
         self._options = options
-        self._budget = BodyBudget(options.bodies_bytes_max)
+        self._budget = budget or BodyBudget(options.bodies_bytes_max)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -80,7 +80,7 @@ class RestApp:
             return
         except asyncio.CancelledError:
             # The client has gone, and hears nothing; or the server stops, and says so.
-            await _send(send, error_answer(Stopping("the server stops; try again")), ())
+            await _send(send, error_answer(Stopping()), ())
         finally:
             if connection is not None:
                 connection.answering = None
@@ -98,7 +98,7 @@ class RestApp:
             extra.append((b"connection", b"close"))  # nobody can tell whether the body still comes
         accepted = headers.told.get(b"accept-encoding")
         if accepted is not None and len(answer.body) >= options.compressed_bytes_min:
-            answer = await _compressed(answer, accepted)
+            answer = await compressed(answer, accepted)
         await _send(send, answer, extra)
 
     async def _answer(self, scope: Scope, headers: RequestHeaders, body: Body) -> HttpAnswer:
@@ -116,19 +116,8 @@ class RestApp:
             raise
         except Exception:
             log.exception("a request failed unexpectedly", extra={"action": found.action.value})
-            text = "an unexpected error; the instance's log tells more"
-            answer = encoded_answer(error_body(Code.INTERNAL, text), 500)
-        if exchange.metadata_headers:
-            return replace(answer, headers=(*answer.headers, *exchange.metadata_headers))
-        return answer
-
-
-async def _compressed(answer: HttpAnswer, accepted: bytes) -> HttpAnswer:
-    encoding = encoding_for(accepted)
-    if encoding is None:
-        return answer
-    headers = (*answer.headers, (b"content-encoding", encoding), (b"vary", b"accept-encoding"))
-    return HttpAnswer(answer.status, await packed(answer.body, encoding), headers)
+            answer = unforeseen_answer()
+        return with_headers(answer, exchange.metadata_headers)
 
 
 async def _send(send: Send, answer: HttpAnswer, extra: Sequence[Header]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeVar
 
 from adapter.domain.errors import InvalidRequest
-from adapter.servers.rest_answers import BodiesTooMany, BodyTooLarge, EncodingUnknown
+from adapter.servers.rest_answers import BodiesTooMany, BodyTooLarge, EncodingUnknown, HttpAnswer
 from adapter.servers.rest_headers import RequestHeaders
 
 Event = MutableMapping[str, Any]
@@ -167,6 +167,15 @@ def _quality(item: bytes) -> tuple[bytes, bool]:
     name, _, parameters = item.partition(b";")
     weight = parameters.strip().removeprefix(b"q=").strip()
     return name.strip(), not weight or weight.strip(b"0.") != b""
+
+
+async def compressed(answer: HttpAnswer, accepted: bytes) -> HttpAnswer:
+    """The answer in an encoding that the client's `Accept-Encoding` takes, if there is one."""
+    encoding = encoding_for(accepted)
+    if encoding is None:
+        return answer
+    headers = (*answer.headers, (b"content-encoding", encoding), (b"vary", b"accept-encoding"))
+    return HttpAnswer(answer.status, await packed(answer.body, encoding), headers)
 
 
 async def packed(body: bytes, encoding: bytes) -> bytes:

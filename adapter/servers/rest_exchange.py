@@ -35,19 +35,31 @@ class Exchange:
         Raises `CallFailed` with the code that the call ended with, and `RuntimeFailed` for an answer that
         is no message of this kind.
         """
+        message = await self.call_encoded(method, request.SerializeToString())
+        try:
+            return kind.FromString(message)
+        except DecodeError as error:
+            raise no_such_message(method) from error
+
+    async def call_encoded(self, method: str, request: bytes) -> bytes:
+        """The same with messages as they are encoded."""
         headers = self.headers
-        answer: Answer = await self._calls.unary(
-            f"{SERVICE}/{method}",
-            request.SerializeToString(),
-            metadata=headers.metadata,
-            timeout_s=headers.timeout_s,
+        answer = await self._calls.unary(
+            f"{SERVICE}/{method}", request, metadata=headers.metadata, timeout_s=headers.timeout_s
         )
         self.metadata_headers = answer_headers(answer) if answer.initial or answer.trailing else []
-        if answer.code is not Code.OK:
-            raise CallFailed(answer.code, answer.text)
-        if answer.message is None:
-            raise RuntimeFailed(f"{method} was answered without a message")
-        try:
-            return kind.FromString(answer.message)
-        except DecodeError as error:
-            raise RuntimeFailed(f"{method} was answered with something else than its message") from error
+        return message_of(answer, method)
+
+
+def message_of(answer: Answer, method: str) -> bytes:
+    """What the call was answered with; raises `CallFailed` and `RuntimeFailed`."""
+    if answer.code is not Code.OK:
+        raise CallFailed(answer.code, answer.text)
+    if answer.message is None:
+        raise RuntimeFailed(f"{method} was answered without a message")
+    return answer.message
+
+
+def no_such_message(method: str) -> RuntimeFailed:
+    """The bytes of an answer are no message of the method's."""
+    return RuntimeFailed(f"{method} was answered with something else than its message")

@@ -5,7 +5,6 @@ HTTP/1.1 only: a TLS context for it must not offer `h2`. Signals are the program
 
 import asyncio
 import logging
-import math
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -18,8 +17,10 @@ from adapter.aio.clock import LoopClock
 from adapter.servers.calls import UnaryCalls
 from adapter.servers.grpc_server import CannotListen
 from adapter.servers.rest_app import RestApp
+from adapter.servers.rest_body import BodyBudget
 from adapter.servers.rest_connection import Connection, ConnectionConfig
 from adapter.servers.rest_options import RestOptions
+from adapter.servers.rest_quick import QuickInference
 
 log = logging.getLogger(__name__)
 
@@ -90,8 +91,9 @@ class _RestServer:
         self._options = options
         self._state = ServerState()
         self._clock = LoopClock()
+        budget = BodyBudget(options.bodies_bytes_max)
         self._config = ConnectionConfig(
-            RestApp(calls, options),
+            RestApp(calls, options, budget),
             lifespan="off",
             http=Connection,
             ws="none",
@@ -103,9 +105,9 @@ class _RestServer:
             server_header=False,
             forwarded_allow_ips=[],
             workers=1,
-            timeout_keep_alive=math.ceil(options.keep_alive_s),
         )
         self._config.rest = options
+        self._config.quick = QuickInference(calls, options, budget=budget, tasks=self._state.tasks)
         self._config.gone = asyncio.Event()
         self._config.load()
         self._server: asyncio.Server | None = None
@@ -147,7 +149,8 @@ class _RestServer:
 
     async def _send_away(self) -> None:
         tasks = list(self._state.tasks)
-        log.warning("requests in flight are given up", extra={"door": "REST", "requests": len(tasks)})
+        given_up = len(tasks) + sum([connection.send_away() for connection in self._connections()])
+        log.warning("requests in flight are given up", extra={"door": "REST", "requests": given_up})
         for task in tasks:
             task.cancel()
         await self._all_gone(within_s=CANCELLED_S_MAX)

@@ -137,7 +137,7 @@ def _pair(key: str, value: bytes) -> Pair:
 
 def _header(prefix: bytes, pair: Pair) -> Header | None:
     key, value = pair
-    if key.startswith("grpc-") or key == "content-type":
+    if key.startswith("grpc-") or key == "content-type" or not _KEY.fullmatch(key):
         return None
     if isinstance(value, bytes):
         return prefix + key.encode("ascii"), base64.b64encode(value).rstrip(b"=")

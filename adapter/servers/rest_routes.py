@@ -67,6 +67,20 @@ def route(method: str, raw_path: bytes, query: bytes = b"") -> Route:
     return found
 
 
+def infer_route(url: bytes) -> Route | None:
+    """The same for a POST whose URL is the path of an inference and nothing else; None: it is not."""
+    if not url.startswith(_MODELS) or not url.endswith(_INFER) or b"?" in url or b"#" in url:
+        return None
+    try:
+        found = _at(url)
+    except (UnknownPath, InvalidRequest):
+        return None
+    return found if found.action is Action.INFER else None
+
+
+_MODELS, _INFER = b"/v2/models/", b"/infer"
+
+
 @lru_cache(maxsize=PATHS_REMEMBERED)
 def _at(raw_path: bytes) -> Route:
     match raw_path.split(b"/")[1:]:

@@ -15,17 +15,18 @@ from adapter.servers.rest_answers import (
     json_answer,
 )
 from adapter.servers.rest_body import beside_the_loop
-from adapter.servers.rest_exchange import Exchange
+from adapter.servers.rest_exchange import Exchange, no_such_message
+from adapter.servers.rest_routes import Route
 from adapter.stubs.inference import open_inference_pb2 as v2
 from adapter.wire.statuses import http_status
-from adapter.wire.v2_json import (
+from adapter.wire.v2_bodies import (
+    AnswerChoice,
     BadTensorJson,
-    binary_choice,
-    infer_request,
-    infer_response,
-    metadata_json,
-    text_choice,
+    NoMessage,
+    body_from_response,
+    request_from_body,
 )
+from adapter.wire.v2_json import metadata_json
 
 EXTENSIONS = ("binary_tensor_data", "model_repository")
 """What this door adds to the protocol, beside what the server itself tells."""
@@ -86,26 +87,29 @@ async def infer(exchange: Exchange) -> HttpAnswer:
     body = await exchange.body.read()
     json_bytes = exchange.headers.json_bytes
     json_size = len(body) if json_bytes is None else json_bytes
-    request = await beside_the_loop(json_size, lambda: _request(exchange, body, json_bytes))
-    response = await exchange.call("ModelInfer", request, v2.ModelInferResponse)
-    return await beside_the_loop(response.ByteSize(), lambda: _answer(request, response))
+    message, choice = await beside_the_loop(
+        json_size, lambda: infer_message(exchange.route, body, json_bytes)
+    )
+    response = await exchange.call_encoded("ModelInfer", message)
+    return await beside_the_loop(len(response), lambda: infer_answer(response, choice))
 
 
-def _request(exchange: Exchange, body: bytes, json_bytes: int | None) -> v2.ModelInferRequest:
-    route = exchange.route
+def infer_message(route: Route, body: bytes, json_bytes: int | None) -> tuple[bytes, AnswerChoice]:
+    """The call that the body asks for; raises `InvalidRequest`."""
     try:
-        return infer_request(
+        return request_from_body(
             body, json_length=json_bytes, model_name=route.model, model_version=route.version
         )
     except BadTensorJson as error:
         raise bad_request(error) from error
 
 
-def _answer(request: v2.ModelInferRequest, response: v2.ModelInferResponse) -> HttpAnswer:
+def infer_answer(response: bytes, choice: AnswerChoice) -> HttpAnswer:
+    """What the runtime's response becomes; raises `RuntimeFailed`."""
     try:
-        content, json_bytes = infer_response(
-            response, binary=binary_choice(request), text=text_choice(request)
-        )
+        content, json_bytes = body_from_response(response, choice)
+    except NoMessage as error:
+        raise no_such_message("ModelInfer") from error
     except BadTensorJson as error:
         raise RuntimeFailed(f"the runtime's answer cannot be read: {error}") from error
     return encoded_answer(content) if json_bytes is None else binary_answer(content, json_bytes)

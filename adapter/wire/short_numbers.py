@@ -1,32 +1,63 @@
 """Numbers of 16 and 32 bits as 64-bit numbers that are written with the fewest digits.
 
 A 32-bit 0.1, taken for a 64-bit number, is 0.10000000149011612; the 64-bit 0.1 reads back as the same 32-bit
-number, and is written as it was meant. Numbers are shortened in bulk, at the speed of the interpreter's
-own loops: first all of them to 7 digits, then those that read as another number to 8, and so on.
+number, and is written as it was meant. Two things make it cheap for 32 bits:
+
+- How many decimals a number needs depends on its exponent, up to one decimal. With the smaller count at most
+  one decimal number lies so near that it reads back; with the larger one there always is one.
+- Rounding to so many decimals is a multiplication, two additions and a division, all at once for a tensor.
+
+Numbers of other sizes are rounded by way of their texts: first all of them to few digits, then those that
+read as another number to one more, and so on.
 """
 
 import math
+import sys
 from array import array
 from collections.abc import Sequence
 from itertools import compress, count
 from operator import ne
-from typing import cast
+from typing import Final, cast
 
 from adapter.wire.v2_tensors import DATATYPES, BadTensor, Datatype, pack, unpack
 
-SIGNIFICANT_DIGITS = {"FP32": (7, 8, 9), "FP16": (4, 5), "BF16": (3, 4)}
+SIGNIFICANT_DIGITS: Final = {"FP32": (7, 8, 9), "FP16": (4, 5), "BF16": (3, 4)}
 """How many decimal digits to try: the last of them tells every value of the datatype from its neighbours."""
 
-DECIMALS_MORE_MAX = 6
-"""So many more decimals than the largest number of a tensor needs are tried for the smaller ones."""
+_FP32: Final = DATATYPES["FP32"]
 
-_FP32 = DATATYPES["FP32"]
-
-_ROUNDING = 1.5 * 2.0**52
+_ROUNDING: Final = 1.5 * 2.0**52
 """Added and taken away again, it leaves a whole number: 64-bit numbers of its size have no fractions."""
 
-_LARGEST_MIN, _LARGEST_MAX = 1e-10, 1e7
-"""Between these, every power of ten that is wanted below is a 64-bit number itself."""
+_DECIMALS_MAX: Final = 21
+"""Powers of ten up to one more are 64-bit numbers themselves."""
+_SLACK: Final = 1 + 1e-7
+"""What seems to read back and does not is seen afterwards; what does and seems not to would not be."""
+
+_FP32_BIAS: Final = 126
+"""A number of exponent bits `b` is between 2 ** (b - 1 - 126) and 2 ** (b - 126)."""
+_MANTISSA_BITS: Final = 24
+_EXPONENT_SHIFT: Final = 7
+"""Of the upper 16 bits, these are the mantissa's."""
+_UPPER_HALF: Final = 1 if sys.byteorder == "little" else 0
+
+_Step = tuple[float, float, float]
+"""Ten to the power of the decimals to try, how far off that may be at most, and the power with one more."""
+_NO_STEP: Final = (0.0, -1.0, 1.0)
+"""It makes zero of every number, which is not what a number reads as."""
+
+
+def _step(exponent_bits: int) -> _Step:
+    exponent = exponent_bits - _FP32_BIAS
+    decimals = math.floor((_MANTISSA_BITS - exponent) * math.log10(2))
+    if exponent_bits == 0 or not 0 <= decimals <= _DECIMALS_MAX:
+        return _NO_STEP
+    half_a_unit = 2.0 ** (exponent - _MANTISSA_BITS - 1)
+    return 10.0**decimals, half_a_unit * 10.0**decimals * _SLACK, 10.0 ** (decimals + 1)
+
+
+_STEPS: Final = [_step(bits & 0xFF) for bits in range(512)]
+"""By the sign and the exponent's bits."""
 
 
 def short_numbers(datatype: Datatype, values: Sequence[float]) -> list[float]:
@@ -37,33 +68,28 @@ def short_numbers(datatype: Datatype, values: Sequence[float]) -> list[float]:
 
 
 def _short_fp32(values: list[float]) -> list[float]:
-    largest = max(map(abs, values), default=0.0)
-    if largest == 0.0:
-        return values
-    if not _LARGEST_MIN <= largest < _LARGEST_MAX:
-        return _by_digits(_FP32, values)
-    digits_min = SIGNIFICANT_DIGITS["FP32"][0]
-    scale = 10.0 ** (digits_min - 1 - math.floor(math.log10(largest)))
-    numbers = _rounded(values, scale)
-    places = list(compress(count(), map(ne, array("f", numbers).tolist(), values)))
-    for _ in range(DECIMALS_MORE_MAX):
-        if not places:
-            return numbers
-        scale *= 10.0
-        left = [values[place] for place in places]
-        shorter = _rounded(left, scale)
-        for place, number in zip(places, shorter, strict=True):
-            numbers[place] = number
-        places = list(compress(places, map(ne, array("f", shorter).tolist(), left)))
-    # What is very much smaller than the largest has more decimals than were tried.
-    for place, number in zip(places, _by_digits(_FP32, [values[place] for place in places]), strict=True):
-        numbers[place] = number
+    raw = array("f", values).tobytes()
+    upper = array("H", raw)[_UPPER_HALF::2]
+    numbers = [
+        whole / scale if -near <= scaled - whole <= near else (scaled * 10.0 + _ROUNDING - _ROUNDING) / finer
+        for value, bits in zip(values, upper, strict=True)
+        for scale, near, finer in (_STEPS[bits >> _EXPONENT_SHIFT],)
+        for scaled in (value * scale,)
+        for whole in (scaled + _ROUNDING - _ROUNDING,)
+    ]
+    if array("f", numbers).tobytes() != raw:
+        _correct(numbers, values)
     return numbers
 
 
-def _rounded(values: list[float], scale: float) -> list[float]:
-    """To so many decimals. What becomes zero keeps its sign."""
-    return [(value * scale + _ROUNDING - _ROUNDING) / scale or 0.0 * value for value in values]
+def _correct(numbers: list[float], values: list[float]) -> None:
+    """What was too large or too small for it, or is a zero with a sign."""
+    others = list(compress(count(), map(ne, array("f", numbers).tolist(), values)))
+    for place, number in zip(others, _by_digits(_FP32, [values[at] for at in others]), strict=True):
+        numbers[place] = number
+    for place, value in enumerate(values):
+        if value == 0.0:
+            numbers[place] = value
 
 
 def _by_digits(datatype: Datatype, values: Sequence[float]) -> list[float]:

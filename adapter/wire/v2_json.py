@@ -51,6 +51,7 @@ __all__ = [
     "infer_request",
     "infer_response",
     "metadata_json",
+    "request_of",
     "text_choice",
     "v1_request",
     "v1_response",
@@ -68,7 +69,15 @@ def infer_request(
     binary tensors behind. Model and version are the URL's; what the body says of them is not looked at.
     """
     binary = _Binary(body, json_length)
-    fields = parse_object(binary.document)
+    return _request(parse_object(binary.document), binary, model_name, model_version)
+
+
+def request_of(fields: JsonObject, *, model_name: str, model_version: str = "") -> ModelInferRequest:
+    """The same of a body that is parsed already, and is JSON alone."""
+    return _request(fields, _Binary(b"", None), model_name, model_version)
+
+
+def _request(fields: JsonObject, binary: "_Binary", model_name: str, model_version: str) -> ModelInferRequest:
     tensors = []
     for place, tensor in enumerate(objects_field(fields, "inputs", required=True)):
         with at_field(f"inputs[{place}]"):

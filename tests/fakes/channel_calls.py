@@ -1,6 +1,7 @@
 """A `UnaryCalls` over a channel to a gRPC server, where no relay is wanted."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 
 import grpc
 
@@ -27,6 +28,18 @@ class ChannelCalls:
             return Answer(code=code, text=error.details() or "", trailing=_pairs(error.trailing_metadata()))
         initial, trailing = await call.initial_metadata(), await call.trailing_metadata()
         return Answer(message=answer, initial=_pairs(initial), trailing=_pairs(trailing))
+
+    def begin(
+        self,
+        method: str,
+        message: bytes,
+        *,
+        metadata: Sequence[Pair] = (),
+        answered: Callable[[Answer], None],
+    ) -> Callable[[], object]:
+        task = asyncio.get_running_loop().create_task(self.unary(method, message, metadata=metadata))
+        task.add_done_callback(lambda done: None if done.cancelled() else answered(done.result()))
+        return task.cancel
 
 
 def _pairs(metadata: grpc.aio.Metadata | None) -> list[Pair]:

@@ -40,7 +40,9 @@ def check_books(
         _check_connection(connection)
 
 
-def check_rest(relay: Relay, router: FakeRouter, towards: Iterable[Connection], local: Iterable[Call] = ()) -> None:
+def check_rest(
+    relay: Relay, router: FakeRouter, towards: Iterable[Connection], local: Iterable[Call] = ()
+) -> None:
     """Nothing happens any more, and nothing is left of what did."""
     towards = list(towards)
     check_books(relay, router, towards, local)

@@ -24,9 +24,9 @@ from tests.fakes.relay_peers import RPC, FakeClient, FakeRuntime, FramePeer, See
 from tests.fakes.relay_play import Play
 from tests.fakes.relay_walk import Walk
 
-EXAMPLES: Final = 100
+EXAMPLES: Final = 400
 """Scripts of a batch."""
-WALKS: Final = 20
+WALKS: Final = 40
 """Mangled walks of a batch."""
 STEPS: Final = 250
 PIECES_MAX: Final = 100
@@ -40,10 +40,22 @@ Deed = Callable[[Play, FramePeer], None]
 
 _FIELDS = st.tuples(
     st.sampled_from(
-        [":method", ":path", ":scheme", ":status", "te", "content-type", "content-length", "grpc-timeout", "grpc-status"]
+        [
+            ":method",
+            ":path",
+            ":scheme",
+            ":status",
+            "te",
+            "content-type",
+            "content-length",
+            "grpc-timeout",
+            "grpc-status",
+        ]
         + ["grpc-encoding", "mm-model-id", "mm-model-id-bin", "connection", "X", "x", "", "x-\n"]
     ),
-    st.sampled_from(["", "POST", "200", "/", "trailers", "application/grpc", "1S", "5", "A", "x\n", "z" * 200, "9" * 5000]),
+    st.sampled_from(
+        ["", "POST", "200", "/", "trailers", "application/grpc", "1S", "5", "A", "x\n", "z" * 200, "9" * 5000]
+    ),
 )
 _REQUEST = [
     *[(":method", "POST"), (":scheme", "http"), (":authority", "x"), ("te", "trailers")],
@@ -61,14 +73,22 @@ def _encoded(fields: list[tuple[str, str]], table: int, *, huffman: bool, secret
 
 _PATHS = st.sampled_from([f"/{RPC}", f"/{BY_MESSAGE}", "/", "*", "x", f"/{RPC}", f"/{BY_MESSAGE}"])
 _LISTS = st.one_of(
-    st.builds(lambda path, more: [*_REQUEST[:3], (":path", path), *_REQUEST[3:], *more], _PATHS, st.lists(_FIELDS, max_size=2)),
+    st.builds(
+        lambda path, more: [*_REQUEST[:3], (":path", path), *_REQUEST[3:], *more],
+        _PATHS,
+        st.lists(_FIELDS, max_size=2),
+    ),
     st.builds(lambda more: [*_RESPONSE, *more], st.lists(_FIELDS, max_size=2)),
     st.lists(_FIELDS, max_size=5),
 )
 _BLOCKS = st.one_of(
     st.builds(_encoded, _LISTS, st.sampled_from([0, 0, 4096]), huffman=st.booleans(), secret=st.booleans()),
     st.binary(max_size=30),
-    st.builds(lambda block, tail: block + tail, st.builds(_encoded, _LISTS, st.just(0), huffman=st.booleans(), secret=st.just(True)), st.binary(max_size=6)),
+    st.builds(
+        lambda block, tail: block + tail,
+        st.builds(_encoded, _LISTS, st.just(0), huffman=st.booleans(), secret=st.just(True)),
+        st.binary(max_size=6),
+    ),
 )
 _BODIES = st.one_of(
     st.builds(framed, st.binary(max_size=40)),
@@ -79,7 +99,11 @@ _BODIES = st.one_of(
 _STREAMS = st.sampled_from([1, 1, 3, 3, 5, 5, 7, 9, 0, 2, 4, 2**31 - 1, 2**31 + 1])
 _NUMBERS = st.sampled_from([0, 1, 2, 100, 16_384, 65_535, 2**24 - 1, 2**24, 2**31 - 1, 2**31, 2**32 - 1])
 _SETTINGS = st.lists(
-    st.builds(lambda number, value: number.to_bytes(2, "big") + value.to_bytes(4, "big"), st.integers(0, 9), _NUMBERS),
+    st.builds(
+        lambda number, value: number.to_bytes(2, "big") + value.to_bytes(4, "big"),
+        st.integers(0, 9),
+        _NUMBERS,
+    ),
     max_size=4,
 ).map(b"".join)
 _WORDS = _NUMBERS.map(lambda number: number.to_bytes(4, "big"))
@@ -152,7 +176,9 @@ def _unblock(play: Play, peer: FramePeer) -> None:
 
 _DEEDS: list[Deed] = [_serve, _pass_time, _resolve, _miss, _hit, _block, _unblock]
 _SCRIPTS = st.lists(
-    st.one_of(_frames(), _frames(), _frames(), st.binary(max_size=40), st.sampled_from(_DEEDS)), min_size=1, max_size=14
+    st.one_of(_frames(), _frames(), _frames(), st.binary(max_size=40), st.sampled_from(_DEEDS)),
+    min_size=1,
+    max_size=14,
 )
 _CUTS = st.sampled_from([0, 0, 1, 7, 30])
 """How large the pieces are that bytes arrive in; 0: as they were sent."""
@@ -283,7 +309,9 @@ def mangled(data: bytes, by: random.Random) -> bytes:
                 piece = made[at : at + by.choice([9, 20, 100])]
                 made[at:at] = piece
             case _:
-                made[at:at] = frame_bytes(by.randrange(11), by.randrange(256), by.randrange(8), by.randbytes(by.randrange(10)))
+                made[at:at] = frame_bytes(
+                    by.randrange(11), by.randrange(256), by.randrange(8), by.randbytes(by.randrange(10))
+                )
     return bytes(made)
 
 

@@ -37,7 +37,7 @@ class Side:
     """One stream, as one peer sees it."""
 
     id: int
-    planned: bytes = b""
+    planned: bytes = field(default=b"", repr=False)
     """What it means to send."""
     sent: int = 0
     end: bool = False
@@ -46,7 +46,7 @@ class Side:
     """And with these."""
     ended_out: bool = False
     headers: list[dict[str, str]] = field(default_factory=list)
-    data: bytearray = field(default_factory=bytearray)
+    data: bytearray = field(default_factory=bytearray, repr=False)
     untaken: int = 0
     """Came, and is not acknowledged."""
     ended_in: bool = False
@@ -82,6 +82,8 @@ class H2Peer:
         self.said = bytearray()
         """All that the relay was ever sent."""
         self.gone = False
+        self.leaving = False
+        """It has said that it takes no more streams."""
         self.mangled = False
         """What it says reaches the relay changed."""
         self.streams_max: int | None = None
@@ -111,11 +113,18 @@ class H2Peer:
         self.coming = self.coming[size:]
         while len(self._heard) >= _HEADER and len(self._heard) >= (end := self._frame_end()):
             frame, self._heard = bytes(self._heard[:end]), self._heard[end:]
+            self._help(frame)
             events = self.h2.receive_data(frame)
             self.gone = self.gone or any(isinstance(event, ConnectionTerminated) for event in events)
             for event in events:
                 self._note(event)
         self._pull()
+
+    def _help(self, frame: bytes) -> None:
+        """An empty DATA frame needs no window (RFC 9113, section 6.9.1); `h2` is of another opinion."""
+        side = self.sides.get(int.from_bytes(frame[5:9], "big"))
+        if frame[:4] == bytes(4) and side is not None and not self.mangled:
+            self.widen(side)
 
     def _frame_end(self) -> int:
         """Where the frame that is coming ends; before the first one there is the preface."""
@@ -226,6 +235,7 @@ class H2Peer:
 
     def go_away(self) -> None:
         """Take no more streams, and answer those that came."""
+        self.leaving = True
         last = max(self.sides, default=0)
         # By hand: h2 takes its own GOAWAY for the end.
         self.unsent += b"\0\0\x08\x07\0\0\0\0\0" + last.to_bytes(4, "big") + bytes(4)

@@ -154,7 +154,8 @@ class FramePeer:
     def _note_stream(self, frame: Frame) -> None:
         seen = self.streams[frame.stream_id]
         seen.id = frame.stream_id
-        assert seen.reset is None, f"{frame} after the stream was reset"
+        again = isinstance(frame, RstStreamFrame) and frame.error_code == ErrorCode.STREAM_CLOSED
+        assert seen.reset is None or again, f"{frame} after the stream was reset"
         match frame:
             case RstStreamFrame():
                 seen.reset = ErrorCode(frame.error_code)

@@ -39,7 +39,7 @@ class Walked:
     client: H2Peer
     asked: Side
     verdict: str
-    rewritten: bytes | None
+    rewritten: bytes | None = field(repr=False)
     """What its first message becomes."""
     first: int
     """How long the first message is, with its prefix."""
@@ -175,7 +175,9 @@ class Walk:
             return
         asked = walked.asked
         for _, side in walked.tries:
-            assert walked.expected.startswith(bytes(side.data)), f"seed {self.seed}: the runtime got other bytes"
+            assert walked.expected.startswith(bytes(side.data)), (
+                f"seed {self.seed}: the runtime got other bytes"
+            )
             if side.ended_in:
                 assert asked.ended_out
                 assert len(side.data) == len(walked.expected)
@@ -221,7 +223,9 @@ class Walk:
             (":authority", "relay"),
             ("te", "trailers"),
             ("content-type", "application/grpc"),
-            *self.random.choices([("x-a", "1"), ("x-b", "2"), ("user-agent", "walk")], k=self.random.randint(0, 2)),
+            *self.random.choices(
+                [("x-a", "1"), ("x-b", "2"), ("user-agent", "walk")], k=self.random.randint(0, 2)
+            ),
             ("x-call", str(len(self.calls))),
         ]
         short = self.random.random() < 0.05
@@ -233,10 +237,13 @@ class Walk:
         messages = [self.random.randbytes(self._size()) for _ in range(self.random.choice([1, 1, 1, 2, 3]))]
         side.planned = b"".join(prefix(len(message)) + message for message in messages)
         side.end = self.random.random() < 0.7
-        rewritten = self.random.randbytes(self._size()) if rpc == BY_MESSAGE and self.random.random() < 0.5 else None
+        rewritten = (
+            self.random.randbytes(self._size()) if rpc == BY_MESSAGE and self.random.random() < 0.5 else None
+        )
+        leaving = any(runtime.leaving and not runtime.gone for runtime in self.runtimes)
         verdict = self.random.choice(["hit", "hit", "hit", "miss", "miss", "refuse"])
         self.calls.append(
-            Walked(client, side, verdict, rewritten, first=len(messages[0]) + 5, disturbed=short)
+            Walked(client, side, verdict, rewritten, first=len(messages[0]) + 5, disturbed=short or leaving)
         )
 
     def _send(self) -> None:
@@ -298,7 +305,10 @@ class Walk:
         fate = self.random.random()
         if fate < 0.06:
             self._disturb(side)
-            peer.reset(side, self.random.choice([ErrorCodes.REFUSED_STREAM, ErrorCodes.CANCEL, ErrorCodes.INTERNAL_ERROR]))
+            peer.reset(
+                side,
+                self.random.choice([ErrorCodes.REFUSED_STREAM, ErrorCodes.CANCEL, ErrorCodes.INTERNAL_ERROR]),
+            )
         elif fate < 0.2:
             code = self.random.choice([Code.NOT_FOUND, Code.UNAVAILABLE, Code.INTERNAL, Code.OK])
             if code is not Code.OK:
@@ -337,14 +347,18 @@ class Walk:
 
     def _arrive(self) -> None:
         if peers := [peer for peer in self._peers() if peer.unsent]:
-            self._send_off(self.random.choice(peers), self.random.choice([1, 9, 10, 50, 500, 1 << 20, 1 << 20]))
+            self._send_off(
+                self.random.choice(peers), self.random.choice([1, 9, 10, 50, 500, 1 << 20, 1 << 20])
+            )
 
     def _send_off(self, peer: H2Peer, size: int) -> None:
         peer.arrive(size)
 
     def _hear(self) -> None:
         if peers := [peer for peer in self._peers() if peer.coming]:
-            self._hear_one(self.random.choice(peers), self.random.choice([1, 9, 10, 50, 500, 1 << 20, 1 << 20]))
+            self._hear_one(
+                self.random.choice(peers), self.random.choice([1, 9, 10, 50, 500, 1 << 20, 1 << 20])
+            )
 
     def _hear_one(self, peer: H2Peer, size: int) -> None:
         peer.hear(size)

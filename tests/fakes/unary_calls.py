@@ -63,6 +63,29 @@ class FakeUnaryCalls:
         except asyncio.CancelledError:
             self.cancelled.set()
             raise
+        return self._reply(name, request)
+
+    def begin(
+        self,
+        method: str,
+        message: bytes,
+        *,
+        metadata: Sequence[Pair] = (),
+        answered: Callable[[Answer], None],
+    ) -> Callable[[], object]:
+        """A call that is not held is answered before this returns."""
+        name = method.rpartition("/")[2]
+        if self.hold is None:
+            request = REQUESTS[name].FromString(message)
+            self.made.append(Call(method=name, request=request, metadata=metadata, timeout_s=None))
+            self.begun.set()
+            answered(self._reply(name, request))
+            return lambda: None
+        task = asyncio.get_running_loop().create_task(self.unary(method, message, metadata=metadata))
+        task.add_done_callback(lambda done: None if done.cancelled() else answered(done.result()))
+        return task.cancel
+
+    def _reply(self, name: str, request: Message) -> Answer:
         match self.replies.get(name):
             case None:
                 return Answer(code=Code.UNIMPLEMENTED, text=f"{name} is not laid ready")

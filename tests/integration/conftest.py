@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import boto3
 import botocore.config
@@ -40,10 +40,14 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[]
 def tool(recipe: Recipe) -> Path:
     """The program that a recipe built; without it the test is skipped, or fails (see above)."""
     cache = cache_folder()
-    if recipe.is_built(cache):
-        return recipe.path(cache)
-    lacking = recipe.missing() or "it was not built yet"
-    message = f"{recipe.name} is missing ({lacking}); get it with `make tools`"
+    if not recipe.is_built(cache):
+        lacking = recipe.missing() or "it was not built yet"
+        lacks(f"{recipe.name} is missing ({lacking}); get it with `make tools`")
+    return recipe.path(cache)
+
+
+def lacks(message: str) -> NoReturn:
+    """Skip the test, or fail it (see above)."""
     if os.environ.get("CI") == "true" or os.environ.get("REMESH_REQUIRE_TOOLS") == "1":
         pytest.fail(message)
     pytest.skip(message)

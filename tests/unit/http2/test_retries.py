@@ -1,7 +1,7 @@
 import pytest
 
 from adapter.domain.errors import Code
-from adapter.http2.retries import COPY_LOST_MAX, Again, Retries, is_unknown_model
+from adapter.http2.retries import COPY_LOST_MAX, REFUSALS_MAX, Again, Retries, is_unknown_model
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,10 @@ def test_a_runtime_that_restarted_costs_both() -> None:
 @pytest.mark.parametrize("code", [Code.OK, Code.INTERNAL, Code.CANCELLED, Code.RESOURCE_EXHAUSTED])
 def test_other_endings_are_the_answer(code: Code) -> None:
     assert Retries().after(code, "") is Again.NO
+
+
+def test_a_refused_stream_is_tried_often_and_not_for_ever() -> None:
+    retries = Retries()
+    assert [retries.after_refusal() for _ in range(REFUSALS_MAX)] == [Again.RECONNECT] * REFUSALS_MAX
+    assert retries.after_refusal() is Again.NO
+    assert retries.after(Code.UNAVAILABLE, "") is Again.RECONNECT  # of another kind

@@ -143,7 +143,7 @@ def test_calls_that_wait_survive_the_loss_of_a_full_connection() -> None:
 
 
 def test_no_call_is_sent_before_the_runtime_has_told_how_many_it_takes() -> None:
-    """gRPC's servers do not refuse what is too much for them, but end it."""
+    """Servers of gRPC do not refuse what is too much for them, but end it."""
     play = Play(runtime_settings={STREAMS: 1})
     play.connects = False
     client = play.client()
