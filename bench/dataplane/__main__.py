@@ -2,10 +2,10 @@ r"""What the relay costs beside nginx and a grpc.aio proxy: CPU a call, added la
 
 All of it, in 5 rounds or in 2 shorter ones:
   make bench NAME=dataplane [ARGS=--quick]
-A few seconds, while the relay is being worked on:
-  python -m bench.dataplane --only nginx,ours --case 1k --rounds 1
-The same in a profiler, which writes its file when the instance is stopped:
-  python -m bench.dataplane --only ours --case 1k --rounds 1 --seconds 10 \
+A few seconds, while the relay is being worked on (a minute more after an edit of what is compiled):
+  python -m bench.dataplane --only nginx,ours,ours-plain --case 1k --rounds 1
+Plain Python in a profiler, which writes its file when the instance is stopped:
+  python -m bench.dataplane --only ours-plain --case 1k --rounds 1 --seconds 10 \
     --instance '.venv/bin/python -m cProfile -o relay.prof -m adapter instance'
 A proxy that runs already, its upstream on port 7001:
   python -m bench.dataplane --only ours --case 1k --rounds 1 \
@@ -15,6 +15,7 @@ A proxy that runs already, its upstream on port 7001:
 import json
 import signal
 import sys
+from typing import Final
 
 from bench import harness
 from bench.dataplane.cases import MODEL
@@ -23,6 +24,8 @@ from bench.dataplane.options import Options, read
 from bench.dataplane.processes import Broken
 from bench.dataplane.sitting import Sitting, backed, started_all
 from bench.dataplane.tables import tell
+
+KINDS: Final = {True: ", compiled", False: ", plain Python"}
 
 
 def main() -> None:
@@ -45,7 +48,8 @@ def _sit(options: Options) -> bool:
         for target in targets:
             pid = f", pid {target.process.pid}" if target.process else ""
             rest = f", REST {target.rest_address}" if target.rest_address else ""
-            print(f"{target.name}: {target.address}{rest}{pid}", flush=True)
+            kind = "" if target.compiled is None else KINDS[target.compiled]
+            print(f"{target.name}: {target.address}{rest}{pid}{kind}", flush=True)
         if options.hold:
             signal.pause()
         sitting = Sitting(options, bench)

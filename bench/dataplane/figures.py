@@ -21,6 +21,7 @@ def figures(results: Results) -> dict[str, object]:
     return {
         **{name: significant(spread.median) for name, spread in known.items()},
         "ranges": {name: spread.rounded() for name, spread in known.items()},
+        "compiled": results.compiled,
         "failed": results.failed,
     }
 
@@ -51,6 +52,10 @@ def named(results: Results) -> dict[str, Spread | None]:
         "cpu_1k_us": results.cpu_us("ours", "1k"),
         "rest_64_us": results.cpu_us("ours", "rest"),
         "rest_64_vs_nginx_1k": results.ratio("ours", "rest", "nginx", "1k"),
+        "plain_cpu_1k_vs_nginx": results.ratio("ours-plain", "1k", "nginx"),
+        "plain_cpu_64k_vs_nginx": results.ratio("ours-plain", "64k", "nginx"),
+        "plain_cpu_4m_vs_nginx": results.ratio("ours-plain", "4m", "nginx"),
+        "plain_rest_64_vs_nginx_1k": results.ratio("ours-plain", "rest", "nginx", "1k"),
         "memory_4m_1_messages": results.grown("ours", "4m-one", by=MESSAGE_BYTES),
         "memory_4m_4_messages": results.grown("ours", "4m", by=MESSAGE_BYTES),
     }

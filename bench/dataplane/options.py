@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.dataplane.cases import CASES
-from bench.dataplane.proxies import INSTANCE, PROXIES
+from bench.dataplane.proxies import INSTANCE, PLAIN, PROXIES
 
 ROUNDS: Final = 5
 ROUNDS_QUICK: Final = 2
@@ -16,7 +16,9 @@ SECONDS: Final = 2.0
 SECONDS_QUICK: Final = 0.5
 MEMORY: Final = "memory"
 """No kind of traffic, but asked for like one: how a new process grows over messages of 4 MiB."""
-DEFAULT_PROXIES: Final = ("direct", "nginx", "aio", "ours")
+DEFAULT_PROXIES: Final = ("direct", "nginx", "aio", "ours", PLAIN)
+PLAIN_CASES: Final = ("1k", "64k", "4m", "rest")
+"""What plain Python is asked, unless cases are named: each of the others would take as long again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,7 @@ class Options:
     """That a run takes."""
     proxies: tuple[str, ...]
     cases: tuple[str, ...]
+    cases_named: bool
     instance: tuple[str, ...]
     """The command that starts ours."""
     target: str | None
@@ -37,6 +40,10 @@ class Options:
     backend_port: int
     hold: bool
     save: Path | None
+
+    def asks(self, proxy: str, case: str) -> bool:
+        """Whether this case is put to that proxy."""
+        return self.cases_named or proxy != PLAIN or case in PLAIN_CASES
 
 
 def read(description: str | None) -> Options:
@@ -53,7 +60,8 @@ def read(description: str | None) -> Options:
         rounds=asked.rounds or (ROUNDS_QUICK if asked.quick else ROUNDS),
         seconds=asked.seconds or (SECONDS_QUICK if asked.quick else SECONDS),
         proxies=asked.only,
-        cases=asked.case,
+        cases=asked.case or (*CASES, MEMORY),
+        cases_named=asked.case is not None,
         instance=tuple(shlex.split(asked.instance)) if asked.instance else INSTANCE,
         target=asked.target,
         rest_target=asked.rest_target,
@@ -78,9 +86,7 @@ def _add_amounts(parser: argparse.ArgumentParser) -> None:
         metavar="NAME,...",
         help=f"of {', '.join(PROXIES)}",
     )
-    parser.add_argument(
-        "--case", type=_some_of(cases), default=cases, metavar="NAME,...", help=f"of {', '.join(cases)}"
-    )
+    parser.add_argument("--case", type=_some_of(cases), metavar="NAME,...", help=f"of {', '.join(cases)}")
     parser.add_argument("--save", type=Path, metavar="FILE", help="write all figures there, as JSON")
 
 

@@ -10,13 +10,25 @@ from matplotlib.figure import Figure
 
 from bench.dataplane.cases import CASES
 
-COLOURS: Final = {"ours": "#0b5fa5", "nginx": "#767676", "aio": "#c2571a", "direct": "#b5b5b5"}
-LABELS: Final = {"ours": "Remesh", "nginx": "nginx", "aio": "grpc.aio", "direct": "no proxy"}
-CPU_OF: Final = ("ours", "nginx", "aio")
+COLOURS: Final = {
+    "ours": "#0b5fa5",
+    "ours-plain": "#7fb2dd",
+    "nginx": "#767676",
+    "aio": "#c2571a",
+    "direct": "#b5b5b5",
+}
+LABELS: Final = {
+    "ours": "Remesh",
+    "ours-plain": "Remesh, plain Python",
+    "nginx": "nginx",
+    "aio": "grpc.aio",
+    "direct": "no proxy",
+}
+CPU_OF: Final = ("ours", "ours-plain", "nginx", "aio")
 LATENCY_OF: Final = ("ours", "nginx", "direct")
 QUANTILES: Final = {"p50": "median", "p90": "p90", "p99": "p99"}
 RATIOS: Final = {0.25: "1/4", 0.5: "1/2", 1: "1", 2: "2", 4: "4", 8: "8", 16: "16"}
-OFFSET: Final = 0.24
+OFFSET: Final = 0.2
 """Between the marks of one row."""
 
 Spreads = Mapping[str, list[float]]

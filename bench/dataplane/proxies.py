@@ -2,10 +2,12 @@
 
 import asyncio
 import importlib
+import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -16,12 +18,16 @@ from bench import harness
 from bench.dataplane import nginx
 from bench.dataplane.cases import MODEL
 from bench.dataplane.processes import Broken, Watched, cores, started, wait_for_port
-from tests.tools.recipe import Recipe, cache_folder
+from hatch_build import missing_compiler
+from tests.tools.compiled import compiled_environment, compiled_folder
+from tests.tools.recipe import BuildFailed, Recipe, cache_folder
 
 METHODS: Final = "inference.GRPCInferenceService/ModelInfer=1;inference.GRPCInferenceService/ModelMetadata=1"
 """What the runtime tells of itself: these two want the model's id in field 1."""
 
 INSTANCE: Final = (sys.executable, "-m", "adapter", "instance")
+PLAIN: Final = "ours-plain"
+"""Ours as the sources are, not compiled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +41,8 @@ class Target:
     rest_address: str | None = None
     injects: bool = False
     """It puts the model's id into the message."""
+    compiled: bool | None = None
+    """Of ours: whether its core is compiled."""
 
 
 Start = Callable[[Path, str], AbstractContextManager[Target]]
@@ -78,9 +86,23 @@ def aio_uvloop_proxy(folder: Path, backend: str) -> Iterator[Target]:
         yield target
 
 
+def ours(folder: Path, backend: str, *, command: Sequence[str] = INSTANCE) -> AbstractContextManager[Target]:
+    """An instance as a pod runs it: its core compiled, if there is a C compiler."""
+    if complaint := missing_compiler():
+        print(f"NOTE: `ours` is plain Python: {complaint}", flush=True)
+    return _instance(folder, backend, command=command, compiled=not complaint)
+
+
+def ours_plain(
+    folder: Path, backend: str, *, command: Sequence[str] = INSTANCE
+) -> AbstractContextManager[Target]:
+    """The same in plain Python."""
+    return _instance(folder, backend, command=command, compiled=False)
+
+
 @contextmanager
-def ours(folder: Path, backend: str, *, command: Sequence[str] = INSTANCE) -> Iterator[Target]:
-    """An instance as a pod runs it, one model loaded; the backend is its runtime's serving port."""
+def _instance(folder: Path, backend: str, *, command: Sequence[str], compiled: bool) -> Iterator[Target]:
+    """An instance with one model loaded; the backend is its runtime's serving port."""
     spi_port = harness.free_port()
     spi = [
         sys.executable,
@@ -95,16 +117,37 @@ def ours(folder: Path, backend: str, *, command: Sequence[str] = INSTANCE) -> It
         wait_for_port(spi_port, runtime)
         port, rest_port = harness.free_port(), harness.free_port()
         env = instance_settings(folder, backend=backend, port=port, rest_port=rest_port, spi_port=spi_port)
-        with started(command, core=cores()[1], log=folder / "instance.log", env=env) as process:
+        env |= _compiled() if compiled else {}
+        log = folder / "instance.log"
+        with started(command, core=cores()[1], log=log, env=env) as process:
             wait_for_port(port, process)
             asyncio.run(register(f"127.0.0.1:{port}"))
+            check_kind(log, compiled=compiled)
             yield Target(
                 name="ours",
                 address=f"127.0.0.1:{port}",
                 process=process,
                 rest_address=f"127.0.0.1:{rest_port}",
                 injects=True,
+                compiled=compiled,
             )
+
+
+@cache
+def _compiled() -> Mapping[str, str]:
+    """The environment in which the core is compiled; built now if need be. Raises `Broken`."""
+    try:
+        return compiled_environment(compiled_folder())
+    except BuildFailed as error:
+        raise Broken(str(error)) from error
+
+
+def check_kind(log: Path, *, compiled: bool) -> None:
+    """The instance says itself that it is what is to be measured. Raises `Broken`."""
+    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    said = [line["compiled"] for line in lines if line["message"] == "instance is ready"]
+    if said != [compiled]:
+        raise Broken(f"it was to be {'compiled' if compiled else 'plain Python'}, and it said {said}")
 
 
 def instance_settings(
@@ -123,7 +166,7 @@ def instance_settings(
         "ROOT_MODEL_DIR": str(folder / "models"),
         "STORAGE_CONFIG_DIR": str(folder / "no-storage-config"),
         "REMESH_DATA_DIR": str(folder / "state"),
-        "LOG_LEVEL": "warning",
+        "LOG_LEVEL": "info",
     }
 
 
@@ -143,6 +186,7 @@ PROXIES: Final[dict[str, Start]] = {
     "aio": aio_proxy,
     "aio-uvloop": aio_uvloop_proxy,
     "ours": ours,
+    PLAIN: ours_plain,
 }
 
 

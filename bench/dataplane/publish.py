@@ -23,6 +23,7 @@ NAMES: Final = {
     "aio": "`grpc.aio`",
     "aio-uvloop": "`grpc.aio`, uvloop",
     "ours": "Remesh",
+    "ours-plain": "Remesh, plain Python",
 }
 PROMISES: Final = {
     "cpu_1k_vs_nginx": ("CPU of a 1 KiB call, by nginx's", "1.0"),
@@ -33,6 +34,10 @@ PROMISES: Final = {
     "cpu_1k_us": ("CPU of a 1 KiB call, us", ""),
     "rest_64_us": ("CPU of 64 FP32 in V2 JSON over REST, us", ""),
     "rest_64_vs_nginx_1k": ("the same, by nginx's 1 KiB call", "5"),
+    "plain_cpu_1k_vs_nginx": ("plain Python: CPU of a 1 KiB call, by nginx's", ""),
+    "plain_cpu_64k_vs_nginx": ("plain Python: of a 64 KiB call", ""),
+    "plain_cpu_4m_vs_nginx": ("plain Python: of a 4 MiB call", ""),
+    "plain_rest_64_vs_nginx_1k": ("plain Python: REST, by nginx's 1 KiB call", ""),
     "memory_4m_1_messages": ("memory grown by 4 MiB calls, one at a time, in messages", "4"),
     "memory_4m_4_messages": ("the same, four at a time", ""),
 }

@@ -33,6 +33,8 @@ class Results:
     grown_bytes: dict[tuple[str, str], dict[int, int]] = field(default_factory=dict)
     """What the memory of a new process grew by, by target and case, then by round."""
     failed: list[str] = field(default_factory=list)
+    compiled: bool | None = None
+    """Whether the core of `ours` was."""
 
     def add(self, target: str, case: str, number: int, run: Run) -> None:
         self.runs.setdefault((target, case), {})[number] = run

@@ -13,12 +13,13 @@ from bench.dataplane.ends import backend
 from bench.dataplane.measure import Bench
 from bench.dataplane.options import MEMORY, Options
 from bench.dataplane.processes import Broken, Watched
-from bench.dataplane.proxies import PROXIES, Start, Target, ours
+from bench.dataplane.proxies import PLAIN, PROXIES, Start, Target, ours, ours_plain
 from bench.dataplane.results import Results, Run
 
 GROWING: Final = ("nginx", "ours")
 """Whose memory is looked at."""
 GROWTH_CALLS: Final = {"4m-one": 40, "4m": 80}
+OURS: Final = {"ours": ours, PLAIN: ours_plain}
 
 
 class Sitting:
@@ -31,6 +32,7 @@ class Sitting:
 
     def measure(self, targets: Sequence[Target]) -> None:
         """All rounds; in each, who comes first changes."""
+        self.results.compiled = next((each.compiled for each in targets if each.name == "ours"), None)
         for number in range(self._options.rounds):
             print(f"round {number + 1} of {self._options.rounds}", flush=True)
             first = number % len(targets)
@@ -40,7 +42,8 @@ class Sitting:
                     self._grow(number)
                     continue
                 for target in turns:
-                    self._run(target, CASES[name], number)
+                    if self._options.asks(target.name, name):
+                        self._run(target, CASES[name], number)
 
     def _run(self, target: Target, case: Case, number: int) -> None:
         if case.rest and target.rest_address is None:
@@ -85,12 +88,12 @@ def _described(run: Run) -> str:
 @contextmanager
 def started_proxy(name: str, options: Options, bench: Bench) -> Iterator[Target]:
     """One proxy with a folder of its own. Raises `Broken`."""
-    start: Start = partial(ours, command=options.instance) if name == "ours" else PROXIES[name]
+    start: Start = partial(OURS[name], command=options.instance) if name in OURS else PROXIES[name]
     with (
         tempfile.TemporaryDirectory(prefix=f"{name}-", dir=bench.folder) as folder,
         start(Path(folder), bench.backend.address) as target,
     ):
-        yield target
+        yield replace(target, name=name)
 
 
 @contextmanager

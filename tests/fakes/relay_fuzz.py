@@ -32,7 +32,7 @@ STEPS: Final = 250
 PIECES_MAX: Final = 100
 
 BY_MESSAGE = "fuzz.Fuzz/ByMessage"
-LIMITS: Final = Limits(message_bytes_max=20_000, header_list_bytes_max=2000, buffered_bytes_max=200_000)
+LIMITS: Final = Limits(message_bytes_max=20_000, header_list_bytes_max=6000, buffered_bytes_max=200_000)
 
 Deed = Callable[[Play, FramePeer], None]
 
@@ -81,14 +81,28 @@ _LISTS = st.one_of(
     st.builds(lambda more: [*_RESPONSE, *more], st.lists(_FIELDS, max_size=2)),
     st.lists(_FIELDS, max_size=5),
 )
+_ODD_FIELDS = [
+    b"\x0f\x80\x00",  # the index of a name in more bytes than it needs, and no value
+    b"\x7f\x80",  # an index that is cut off
+    b"\x00\x01x\x81\x00",  # Huffman's code with zeros for padding
+    b"\x00\x01x\x84\xff\xff\xff\xff",  # and with its end in it
+    b"\x00\x81\x00\x00",  # in a name
+    b"\x00\x01x\x7f\xff\xff\xff\xff\x7f",  # a length without end
+    b"\x20\x82",  # a size update amid fields
+    b"\x3f\xe1\x1f",
+    b"\xbe\xc0",  # entries of a table that is empty
+    b"\x40\x01x\x01y\xbe",  # an entry that the block itself adds
+    b"\x90" * 3000,
+]
+_TAILED = st.builds(
+    lambda block, tail: block + tail,
+    st.builds(_encoded, _LISTS, st.just(0), huffman=st.booleans(), secret=st.just(value=True)),
+    st.one_of(st.sampled_from(_ODD_FIELDS), st.binary(max_size=6)),
+)
 _BLOCKS = st.one_of(
     st.builds(_encoded, _LISTS, st.sampled_from([0, 0, 4096]), huffman=st.booleans(), secret=st.booleans()),
+    _TAILED,
     st.binary(max_size=30),
-    st.builds(
-        lambda block, tail: block + tail,
-        st.builds(_encoded, _LISTS, st.just(0), huffman=st.booleans(), secret=st.just(True)),
-        st.binary(max_size=6),
-    ),
 )
 _BODIES = st.one_of(
     st.builds(framed, st.binary(max_size=40)),

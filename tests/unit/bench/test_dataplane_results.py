@@ -61,6 +61,14 @@ def test_the_figures_have_the_names_that_were_promised() -> None:
     assert told.keys() >= {"cpu_64k_vs_nginx", "cpu_4m_vs_nginx", "added_p99_ms", "cpu_1k_us", "rest_64_us"}
 
 
+def test_plain_python_is_told_beside_what_is_compiled() -> None:
+    made = results(("ours-plain", "1k", [run(30)]), ("ours", "1k", [run(15)]), ("nginx", "1k", [run(20)]))
+    made.compiled = True
+    told = figures(made)
+    assert (told["cpu_1k_vs_nginx"], told["plain_cpu_1k_vs_nginx"]) == (0.75, 1.5)
+    assert told["compiled"] is True
+
+
 def test_what_was_not_measured_is_left_out() -> None:
     told = everything(results(("nginx", "1k", [run(33)])))
     assert "cpu_1k_us" not in told
