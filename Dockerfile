@@ -5,12 +5,20 @@ ARG PYTHON_IMAGE=python:3.12.12-slim-bookworm
 FROM ${PYTHON_IMAGE} AS build
 # Which extras of pyproject.toml go in, with brackets: [all-runtimes], [demo], or nothing.
 ARG EXTRAS=[all-runtimes]
+# What every call passes through is compiled (docs/adr/0012-the-core-can-be-compiled.md); the compiler stays here.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends build-essential \
+    && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY pyproject.toml constraints.txt hatch_build.py README.md LICENSE ./
 COPY adapter adapter
 COPY runtimes runtimes
+# As variables, constraints hold for what compiles, too; newer versions of pip have a second one for that.
+ENV REMESH_COMPILED=1 \
+    PIP_CONSTRAINT=/src/constraints.txt \
+    PIP_BUILD_CONSTRAINT=/src/constraints.txt
 RUN python -m venv /opt/remesh \
-    && /opt/remesh/bin/python -m pip install --no-cache-dir --no-compile --constraint constraints.txt ".${EXTRAS}" \
+    && /opt/remesh/bin/python -m pip install --no-cache-dir --no-compile ".${EXTRAS}" \
     && find /opt/remesh -type d \( -name tests -o -name __pycache__ \) -prune -exec rm -rf {} +
 
 FROM ${PYTHON_IMAGE}

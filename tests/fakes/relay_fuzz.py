@@ -72,31 +72,28 @@ def _encoded(fields: list[tuple[str, str]], table: int, *, huffman: bool, secret
 
 
 _PATHS = st.sampled_from([f"/{RPC}", f"/{BY_MESSAGE}", "/", "*", "x", f"/{RPC}", f"/{BY_MESSAGE}"])
-_LISTS = st.one_of(
-    st.builds(
-        lambda path, more: [*_REQUEST[:3], (":path", path), *_REQUEST[3:], *more],
-        _PATHS,
-        st.lists(_FIELDS, max_size=2),
-    ),
-    st.builds(lambda more: [*_RESPONSE, *more], st.lists(_FIELDS, max_size=2)),
-    st.lists(_FIELDS, max_size=5),
+_REQUESTS = st.builds(
+    lambda path, more: [*_REQUEST[:3], (":path", path), *_REQUEST[3:], *more], _PATHS, st.lists(_FIELDS, max_size=2)
 )
+_RESPONSES = st.builds(lambda more: [*_RESPONSE, *more], st.lists(_FIELDS, max_size=2))
+_LISTS = st.one_of(_REQUESTS, _RESPONSES, st.lists(_FIELDS, max_size=5))
 _ODD_FIELDS = [
     b"\x0f\x80\x00",  # the index of a name in more bytes than it needs, and no value
     b"\x7f\x80",  # an index that is cut off
-    b"\x00\x01x\x81\x00",  # Huffman's code with zeros for padding
-    b"\x00\x01x\x84\xff\xff\xff\xff",  # and with its end in it
+    b"\x10\x01x\x81\x00",  # Huffman's code with zeros for padding
+    b"\x10\x01x\x84\xff\xff\xff\xff",  # and with its end in it
     b"\x00\x81\x00\x00",  # in a name
-    b"\x00\x01x\x7f\xff\xff\xff\xff\x7f",  # a length without end
+    b"\x10\x01x\x7f\xff\xff\xff\xff\x7f",  # a length without end
     b"\x20\x82",  # a size update amid fields
     b"\x3f\xe1\x1f",
     b"\xbe\xc0",  # entries of a table that is empty
     b"\x40\x01x\x01y\xbe",  # an entry that the block itself adds
     b"\x90" * 3000,
+    b"\x10\x01x\x03a\nb",  # what no value may hold
 ]
 _TAILED = st.builds(
     lambda block, tail: block + tail,
-    st.builds(_encoded, _LISTS, st.just(0), huffman=st.booleans(), secret=st.just(value=True)),
+    st.builds(_encoded, st.one_of(_REQUESTS, _RESPONSES), st.just(0), huffman=st.booleans(), secret=st.just(value=True)),
     st.one_of(st.sampled_from(_ODD_FIELDS), st.binary(max_size=6)),
 )
 _BLOCKS = st.one_of(
@@ -151,6 +148,19 @@ def _frames(draw: st.DrawFn) -> bytes:
     return frame_bytes(kind, flags, stream_id, payload, length=length)
 
 
+# Frames that are in order, but for what they hold.
+_ODD_STREAMS = st.sampled_from([1, 3, 5, 7, 9])
+_OPENINGS = st.builds(
+    lambda flags, stream_id, block: frame_bytes(1, flags, stream_id, block),
+    st.sampled_from([4, 4, 5]),
+    _ODD_STREAMS,
+    st.one_of(_TAILED, st.builds(_encoded, _LISTS, st.just(0), huffman=st.booleans(), secret=st.booleans())),
+)
+_DATA = st.builds(
+    lambda flags, stream_id, body: frame_bytes(0, flags, stream_id, body), st.integers(0, 1), _ODD_STREAMS, _BODIES
+)
+
+
 # What else happens meanwhile.
 
 
@@ -190,7 +200,7 @@ def _unblock(play: Play, peer: FramePeer) -> None:
 
 _DEEDS: list[Deed] = [_serve, _pass_time, _resolve, _miss, _hit, _block, _unblock]
 _SCRIPTS = st.lists(
-    st.one_of(_frames(), _frames(), _frames(), st.binary(max_size=40), st.sampled_from(_DEEDS)),
+    st.one_of(_frames(), _frames(), _OPENINGS, _DATA, st.binary(max_size=40), st.sampled_from(_DEEDS)),
     min_size=1,
     max_size=14,
 )
@@ -230,7 +240,7 @@ def hostile_client(script: list[bytes | Deed], cut: int, *, greets: bool) -> Non
     play = Play(LIMITS)
     play.router.plans[BY_MESSAGE] = Plan(message_first=True)
     good = play.client()
-    beside = good.call()
+    beside = good.call(extra=[("x", "a name that is known")])
     bad = play.client() if greets else play.stranger()
     _perform(play, bad, script, cut)
     assert not good.goaways

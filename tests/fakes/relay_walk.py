@@ -144,6 +144,7 @@ class Walk:
     def walk(self, steps: int) -> None:
         """Take so many steps, then let everything come to its end."""
         weights, deeds = zip(*self._deeds, strict=True)
+        self.step(self._new_client)
         for deed in self.random.choices(deeds, weights, k=steps):
             self.step(deed)
         self.settle()

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from adapter.domain.errors import AdapterError, InvalidRequest
 from adapter.servers.rest_answers import UnknownPath, WrongMethod
-from adapter.servers.rest_routes import Action, Route, route
+from adapter.servers.rest_routes import Action, Route, infer_route, route
 
 
 @pytest.mark.parametrize(
@@ -115,3 +115,22 @@ def test_any_path_is_found_or_refused(method: str, path: bytes, query: bytes) ->
         route(method, b"/v2/models/" + path, query)
     except AdapterError:
         return
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("/v2/models/a%2Fb/infer", Route(Action.INFER, "a/b")),
+        ("/v2/models/m/versions/3/infer", Route(Action.INFER, "m", "3")),
+        ("/v2/models/m/ready", None),
+        ("/v2/models/m/infer?version=3", None),
+        ("/v2/models/m?x=/infer", None),
+        ("/v2/models/m#/infer", None),
+        ("/v2/models//infer", None),
+        ("/v2/models/%ff/infer", None),
+        ("/v2/models/infer", None),
+        ("http://elsewhere/v2/models/m/infer", None),
+    ],
+)
+def test_the_url_of_an_inference_is_known(url: str, found: Route | None) -> None:
+    assert infer_route(url.encode()) == found

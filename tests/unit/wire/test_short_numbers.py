@@ -45,7 +45,7 @@ def test_what_was_short_is_short_again(numbers: list[float]) -> None:
     assert short_numbers(FP32, list(map(as_fp32, numbers))) == numbers
 
 
-@given(st.lists(st.floats(2.0**-10, 1e3, width=32), min_size=1))
+@given(st.lists(st.floats(2.0**-40, 2.0**24, width=32) | st.floats(-1e3, -(2.0**-10), width=32), min_size=1))
 def test_none_could_be_shorter(values: list[float]) -> None:
     for value, number in zip(values, short_numbers(FP32, values), strict=True):
         shortest = next(
@@ -61,7 +61,8 @@ def test_none_could_be_shorter(values: list[float]) -> None:
         pytest.param([3.4028234663852886e38, 1e-45], [3.4028235e38, 1.401298e-45], id="the extremes"),
         pytest.param([16777217.0], [16777216.0], id="large"),
         pytest.param([0.0, -0.0], [0.0, -0.0], id="zeros"),
-        pytest.param([1.0, -0.0], [1.0, -0.0], id="a zero and its sign"),
+        pytest.param([1.0, -0.0, 1e-45], [1.0, -0.0, 1.401298e-45], id="a zero and its sign, and the least"),
+        pytest.param([2.0**-20], [9.536743e-07], id="a power of two, whose neighbour below is nearer"),
         pytest.param([], [], id="nothing"),
     ],
 )

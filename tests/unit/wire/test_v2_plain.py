@@ -20,7 +20,7 @@ from adapter.wire.v2_tensors import DATATYPES, contents_of
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=4) | st.just("n" * 300)
 LENGTHS = st.integers(-1, 3) | st.just(2**40)
 SHAPES = st.lists(LENGTHS, max_size=3) | st.just([2])
-ODD = st.none() | st.booleans() | st.floats(-2, 2) | st.just("x") | st.just({})
+ODD: st.SearchStrategy[Any] = st.none() | st.booleans() | st.floats(-2, 2) | st.just("x") | st.just({})
 NUMBERS = (
     st.integers(0, 200) | st.floats(width=32, allow_nan=False) | st.sampled_from([1e39, 2**70, -1, True])
 )
