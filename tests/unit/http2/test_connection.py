@@ -65,7 +65,9 @@ def test_a_run_of_large_frames_is_read_whole_or_in_parts(count: int, cut: int) -
     size = len(body) // count + 1
     frames = [DataFrame(1, body[at : at + size]) for at in range(0, len(body), size)]
     frames[-1].flags.add("END_STREAM")
-    sent = b"".join(frame.serialize() for frame in [*frames, DataFrame(3, framed(b"z"), flags=["END_STREAM"])])
+    sent = b"".join(
+        frame.serialize() for frame in [*frames, DataFrame(3, framed(b"z"), flags=["END_STREAM"])]
+    )
     client.send(sent[: len(sent) - cut])
     client.send(sent[len(sent) - cut :])
     assert play.runtime.streams[1].data == body
@@ -161,7 +163,9 @@ def test_the_reserved_bit_of_a_stream_is_passed_over() -> None:
             ErrorCode.PROTOCOL_ERROR,
             id="HEADERS that depend on themselves",
         ),
-        pytest.param(frame_bytes(HEADERS, 4, 3, b"\xbe"), ErrorCode.COMPRESSION_ERROR, id="HPACK that is none"),
+        pytest.param(
+            frame_bytes(HEADERS, 4, 3, b"\xbe"), ErrorCode.COMPRESSION_ERROR, id="HPACK that is none"
+        ),
         pytest.param(
             frame_bytes(CONTINUATION, 4, 1, b"\x82"), ErrorCode.PROTOCOL_ERROR, id="CONTINUATION of nothing"
         ),
@@ -181,10 +185,14 @@ def test_the_reserved_bit_of_a_stream_is_passed_over() -> None:
             id="an unknown frame amid a header block",
         ),
         pytest.param(
-            frame_bytes(DATA, 0, 1, b"", length=70_000), ErrorCode.FRAME_SIZE_ERROR, id="too large, its header"
+            frame_bytes(DATA, 0, 1, b"", length=70_000),
+            ErrorCode.FRAME_SIZE_ERROR,
+            id="too large, its header",
         ),
         pytest.param(
-            frame_bytes(0xFA, 0, 1, b"", length=2**24 - 1), ErrorCode.FRAME_SIZE_ERROR, id="too large, unknown"
+            frame_bytes(0xFA, 0, 1, b"", length=2**24 - 1),
+            ErrorCode.FRAME_SIZE_ERROR,
+            id="too large, unknown",
         ),
     ],
 )

@@ -121,7 +121,9 @@ def test_settings_are_acknowledged_and_unknown_ones_passed_over() -> None:
 
 
 def test_our_settings_are_as_the_limits_have_them() -> None:
-    play = Play(Limits(streams_max=77, window_bytes=123_456, frame_bytes_max=20_000, header_list_bytes_max=999))
+    play = Play(
+        Limits(streams_max=77, window_bytes=123_456, frame_bytes_max=20_000, header_list_bytes_max=999)
+    )
     client = play.client()
     client.call()
     assert client.settings == {

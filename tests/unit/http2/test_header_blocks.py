@@ -44,11 +44,15 @@ def encoded(pairs: Pairs, *, huffman: bool, sensitive: bool = False, table: int 
 
 def said(pairs: Pairs) -> Pairs:
     """As another library reads our block."""
-    return [(bytes(name), bytes(value)) for name, value in hpack.Decoder().decode(encode_fields(pairs), raw=True)]
+    return [
+        (bytes(name), bytes(value)) for name, value in hpack.Decoder().decode(encode_fields(pairs), raw=True)
+    ]
 
 
 @given(PAIRS, st.booleans(), st.booleans())
-def test_a_block_is_cut_into_the_fields_that_were_encoded(pairs: Pairs, huffman: bool, sensitive: bool) -> None:
+def test_a_block_is_cut_into_the_fields_that_were_encoded(
+    pairs: Pairs, huffman: bool, sensitive: bool
+) -> None:
     block = encoded(pairs, huffman=huffman, sensitive=sensitive)
     fields = FieldMemory().fields(block)
     assert [(field.name, field.value) for field in fields] == pairs
@@ -72,7 +76,9 @@ def test_what_we_encode_is_what_others_read(pairs: Pairs) -> None:
 
 
 @given(PAIRS, PAIRS, st.booleans())
-def test_before_the_settings_are_applied_a_table_is_followed(first: Pairs, second: Pairs, huffman: bool) -> None:
+def test_before_the_settings_are_applied_a_table_is_followed(
+    first: Pairs, second: Pairs, huffman: bool
+) -> None:
     encoder, reader, memory = hpack.Encoder(), BlockReader(), FieldMemory()
     for pairs in (first, second, first):
         plain = reader.plain(bytes(encoder.encode(pairs, huffman=huffman)))
@@ -142,7 +148,9 @@ def _has_long_integer(block: bytes) -> bool:
         pytest.param(b"\x00\x01a\x84\xff\xff\xff\xff", id="Huffman with EOS in it"),
     ],
 )
-@pytest.mark.parametrize("begin", [b"", EMPTY_TABLE, b"\x82"], ids=["alone", "after an update", "after a field"])
+@pytest.mark.parametrize(
+    "begin", [b"", EMPTY_TABLE, b"\x82"], ids=["alone", "after an update", "after a field"]
+)
 def test_a_broken_block_is_a_compression_error(block: bytes, begin: bytes) -> None:
     with pytest.raises(ConnectionProblem) as caught:
         FieldMemory().fields(begin + block)

@@ -20,7 +20,11 @@ def ask(play: Play) -> list[Answer]:
     """Make a call from inside; gives its answer once there is one."""
     answers: list[Answer] = []
     call = play.relay.local_call(
-        "pkg.Service/Method", b"question", metadata=[("mm-model-id", "iris")], timeout_s=5, answered=answers.append
+        "pkg.Service/Method",
+        b"question",
+        metadata=[("mm-model-id", "iris")],
+        timeout_s=5,
+        answered=answers.append,
     )
     play.local_calls.append(call)
     play.settle()
@@ -29,7 +33,9 @@ def ask(play: Play) -> list[Answer]:
 
 def answer(play: Play, data: bytes, headers: Headers = (), trailers: Headers = ()) -> None:
     runtime = play.runtime
-    runtime.send(runtime.headers_frame(1, [(":status", "200"), ("content-type", "application/grpc"), *headers]))
+    runtime.send(
+        runtime.headers_frame(1, [(":status", "200"), ("content-type", "application/grpc"), *headers])
+    )
     if data:
         runtime.data(1, data)
     runtime.close(1, more=trailers)
@@ -65,7 +71,9 @@ def test_metadata_that_are_not_base64_are_left_out(play: Play) -> None:
 @pytest.mark.parametrize(
     ("data", "headers", "code"),
     [
-        pytest.param(framed(gzip.compress(b"x"), compressed=True), [("grpc-encoding", "gzip")], Code.OK, id="gzip"),
+        pytest.param(
+            framed(gzip.compress(b"x"), compressed=True), [("grpc-encoding", "gzip")], Code.OK, id="gzip"
+        ),
         pytest.param(framed(b"x", compressed=True), [("grpc-encoding", "gzip")], Code.INTERNAL, id="no gzip"),
         pytest.param(framed(b"x", compressed=True), [], Code.INTERNAL, id="no encoding"),
         pytest.param(

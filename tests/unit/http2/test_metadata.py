@@ -5,14 +5,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter.http2.header_blocks import Field, FieldMemory
-from adapter.http2.metadata import metadata_fields, metadata_of, metadata_value, pairs, timeout_field, timeout_s
+from adapter.http2.metadata import (
+    metadata_fields,
+    metadata_of,
+    metadata_value,
+    pairs,
+    timeout_field,
+    timeout_s,
+)
 from adapter.wire.headers import Pair
 
 KEYS = st.from_regex(r"[a-z0-9._-]{1,12}", fullmatch=True).filter(lambda key: not key.endswith("-bin"))
 TEXTS = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=20)
 METADATA = st.lists(
     st.one_of(
-        st.tuples(KEYS, TEXTS), st.tuples(KEYS.map(lambda key: f"{key}-bin"), st.binary(min_size=1, max_size=20))
+        st.tuples(KEYS, TEXTS),
+        st.tuples(KEYS.map(lambda key: f"{key}-bin"), st.binary(min_size=1, max_size=20)),
     ),
     max_size=6,
 )

@@ -46,7 +46,9 @@ def message_first(limits: Limits | None = None) -> Play:
 )
 @pytest.mark.parametrize("first", [False, True], ids=["by headers", "by message"])
 @pytest.mark.parametrize("step", [1000, 2], ids=["at once", "in parts"])
-def test_a_request_that_is_no_message_is_refused(body: bytes, code: Code, text: str, first: bool, step: int) -> None:
+def test_a_request_that_is_no_message_is_refused(
+    body: bytes, code: Code, text: str, first: bool, step: int
+) -> None:
     limits = Limits(message_bytes_max=1000)
     play = message_first(limits) if first else Play(limits)
     client = play.client()

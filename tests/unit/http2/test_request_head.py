@@ -40,7 +40,9 @@ READ = (
 )
 
 
-def reader(*, stateless: bool = True, memory: HeadMemory | None = None, most: int = LIST_BYTES_MAX) -> HeadReader:
+def reader(
+    *, stateless: bool = True, memory: HeadMemory | None = None, most: int = LIST_BYTES_MAX
+) -> HeadReader:
     made = HeadReader(memory or HeadMemory(), list_bytes_max=most)
     made.blocks.stateless = stateless
     return made
@@ -253,7 +255,18 @@ def test_many_small_fields_are_too_many(count: int) -> None:
 VALUES = st.sampled_from([b"a", b"b", b"trailers", b"1S", b"2S", b"5", b"\x7f" * 130, b"application/grpc"])
 EXTRA = st.tuples(
     st.sampled_from(
-        [b"x", b"y", b"z-bin", b"grpc-timeout", b"mm-model-id", b"user-agent", b"te", b"content-length", b"Bad", b":path"]
+        [
+            b"x",
+            b"y",
+            b"z-bin",
+            b"grpc-timeout",
+            b"mm-model-id",
+            b"user-agent",
+            b"te",
+            b"content-length",
+            b"Bad",
+            b":path",
+        ]
     ),
     VALUES,
 )
@@ -276,7 +289,17 @@ def test_a_block_says_the_same_whatever_came_before(
             assert outcome(by, block) == outcome(reader(), block)
         else:
             said, alone = outcome(by, block), outcome(reader(), encode_fields(pairs))
-            same = {"is_grpc", "method", "path", "rpc", "timeout_s", "encoding", "ids", "content_length", "problem"}
+            same = {
+                "is_grpc",
+                "method",
+                "path",
+                "rpc",
+                "timeout_s",
+                "encoding",
+                "ids",
+                "content_length",
+                "problem",
+            }
             if isinstance(said, dict):
                 assert {name: said[name] for name in same} == {name: alone[name] for name in same}
             else:

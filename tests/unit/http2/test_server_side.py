@@ -124,7 +124,9 @@ def test_what_was_on_its_way_when_we_ended_a_stream_is_passed_over(kind: str) ->
     play.runtime.fail(5, Code.NOT_FOUND, "not there")
     assert (seen.code, seen.reset) == (Code.NOT_FOUND, ErrorCode.NO_ERROR)
     before = len(client.frames)
-    client.send(DataFrame(1, b"x" * 100) if kind == "DATA" else client.headers_frame(1, [("x", "y")], end=True))
+    client.send(
+        DataFrame(1, b"x" * 100) if kind == "DATA" else client.headers_frame(1, [("x", "y")], end=True)
+    )
     assert len(client.frames) == before
     play.check_rest()
 
@@ -220,7 +222,15 @@ def test_malformed_trailers_end_the_stream(fields: list[tuple[str, str]], end: b
 
 @pytest.mark.parametrize(
     ("told", "sent", "ok"),
-    [(6, [6], True), (6, [3, 3], True), (7, [6], False), (5, [6], False), (6, [3, 4], False), (6, [], False), (0, [], True)],
+    [
+        (6, [6], True),
+        (6, [3, 3], True),
+        (7, [6], False),
+        (5, [6], False),
+        (6, [3, 4], False),
+        (6, [], False),
+        (0, [], True),
+    ],
 )
 @pytest.mark.parametrize("empty_end", [False, True], ids=["", "an empty frame at the end"])
 def test_a_content_length_is_kept(told: int, sent: list[int], ok: bool, empty_end: bool) -> None:

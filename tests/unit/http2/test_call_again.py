@@ -1,0 +1,185 @@
+"""Calls that are sent again, unseen by their client, and those that are not."""
+
+from collections.abc import Callable
+
+import pytest
+
+from adapter.domain.errors import Code
+from adapter.http2.frames import ErrorCode, Setting
+from adapter.http2.retries import COPY_LOST_MAX
+from adapter.http2.verdicts import Plan
+from tests.fakes.relay_peers import RPC, FakeClient, framed
+from tests.fakes.relay_play import Play
+
+WINDOW = int(Setting.INITIAL_WINDOW_SIZE)
+
+
+def test_a_lost_copy_is_loaded_again_unseen() -> None:
+    play = Play()
+    client = play.client()
+    seen = client.call(b"question")
+    play.router.verdict = play.router.miss
+    play.runtime.fail(1, Code.NOT_FOUND, "no such model")
+    assert [target.model for target in play.router.lost] == ["m"]
+    play.resolve()
+    assert play.runtime.streams[3].data == framed(b"question")
+    play.runtime.answer(3)
+    assert (seen.code, seen.data, seen.reset) == (Code.OK, framed(b"answer"), None)
+    assert play.counts.retries == {"copy_lost": 1}
+    assert play.runtime.streams[1].reset is None
+    play.check_rest()
+
+
+def test_a_runtime_that_goes_on_to_say_so_is_believed() -> None:
+    play = Play()
+    seen = play.client().call()
+    for number in range(COPY_LOST_MAX + 1):
+        assert not seen.ended
+        play.runtime.fail(2 * number + 1, Code.NOT_FOUND, "no such model")
+    assert seen.status == (Code.NOT_FOUND, "no such model")
+    assert len(play.router.lost) == COPY_LOST_MAX
+    play.check_rest()
+
+
+def test_a_door_of_ours_means_what_it_says() -> None:
+    play = Play()
+    play.router.plans[RPC] = Plan(door=play.upstream)
+    seen = play.client().call()
+    play.runtime.fail(1, Code.NOT_FOUND, "no such service")
+    assert seen.status == (Code.NOT_FOUND, "no such service")
+    assert not play.router.lost
+    assert not play.router.routed
+    play.check_rest()
+
+
+@pytest.mark.parametrize(
+    ("breaks", "cause"),
+    [
+        pytest.param(
+            lambda play: play.runtime.reset(1, ErrorCode.REFUSED_STREAM), "refused_stream", id="refused"
+        ),
+        pytest.param(lambda play: play.runtime.go_away(0), "refused_stream", id="going away"),
+        pytest.param(lambda play: play.lose(play.runtime), "connection_lost", id="lost"),
+        pytest.param(
+            lambda play: play.runtime.fail(1, Code.UNAVAILABLE, "away"), "reconnect", id="unavailable"
+        ),
+    ],
+)
+@pytest.mark.parametrize("headers", [False, True], ids=["not begun", "headers came"])
+def test_a_call_that_broke_is_sent_again_once(
+    breaks: Callable[[Play], None], cause: str, headers: bool
+) -> None:
+    play = Play()
+    client = play.client()
+    seen = client.call(b"question", extra=[("grpc-timeout", "10S")])
+    if headers and cause != "reconnect":
+        play.runtime.open(1)
+    play.shared.now_s += 4
+    breaks(play)
+    assert play.counts.retries == {cause: 1}
+    again = play.runtime.calls[-1]
+    assert (again.data, again.ended) == (framed(b"question"), True)
+    assert again.blocks[0]["grpc-timeout"] == "6000000u"
+    play.runtime.answer(again.id)
+    assert (seen.code, seen.data, len(seen.blocks)) == (Code.OK, framed(b"answer"), 2)
+    play.check_rest()
+
+
+def test_a_call_that_breaks_again_is_unavailable() -> None:
+    play = Play()
+    client = play.client()
+    seen = client.call()
+    play.lose(play.runtime, "first")
+    play.lose(play.runtime, "second")
+    assert seen.status == (Code.UNAVAILABLE, "the connection to the runtime ended: second")
+    (call, _) = play.router.ended[0]
+    assert call.tried == (play.upstream, play.upstream)
+    play.check_rest()
+
+
+def _answer_began(play: Play, client: FakeClient) -> None:
+    client.data(1, b"", end=True)
+    play.runtime.open(1)
+    play.runtime.data(1, framed(b"x")[:3])
+
+
+def _second_message(play: Play, client: FakeClient) -> None:
+    client.data(1, framed(b"two"))
+
+
+def _streamed_back(play: Play, client: FakeClient) -> None:
+    play.runtime.open(1)
+
+
+@pytest.mark.parametrize("before", [_answer_began, _second_message, _streamed_back])
+@pytest.mark.parametrize("how", ["refused", "lost", "not found"])
+def test_a_call_of_which_more_was_seen_is_not_sent_again(
+    before: Callable[[Play, FakeClient], None], how: str
+) -> None:
+    play = Play()
+    client = play.client()
+    seen = client.begin()
+    client.data(1, framed(b"one"))
+    before(play, client)
+    if how == "refused":
+        play.runtime.reset(1, ErrorCode.REFUSED_STREAM)
+        assert seen.reset is ErrorCode.REFUSED_STREAM
+    elif how == "lost":
+        play.lose(play.runtime)
+        assert seen.code is Code.UNAVAILABLE
+    else:
+        play.runtime.close(1, Code.NOT_FOUND)
+        assert seen.code is Code.NOT_FOUND
+    assert play.counts.retries == {}
+    assert len(play.runtimes) == 1
+    play.check_rest()
+
+
+def test_a_stream_of_which_only_the_first_message_was_sent_is_sent_again() -> None:
+    play = Play()
+    client = play.client()
+    seen = client.begin()
+    client.data(1, framed(b"one"))
+    play.lose(play.runtime)
+    client.data(1, framed(b"two"), end=True)
+    assert play.runtime.streams[1].data == framed(b"one") + framed(b"two")
+    play.runtime.answer(1)
+    assert seen.code is Code.OK
+    play.check_rest()
+
+
+def test_a_first_message_that_is_under_way_is_sent_again() -> None:
+    play = Play(runtime_settings={WINDOW: 10})
+    client = play.client()
+    client.begin()
+    body = framed(b"x" * 100)
+    client.data(1, body[:50])
+    assert len(play.runtime.streams[1].data) == 10
+    play.lose(play.runtime)
+    client.data(1, body[50:], end=True)
+    play.runtime.widen(1, 1000)
+    assert play.runtime.streams[1].data == body
+    play.check()
+
+
+def test_each_try_releases_its_target() -> None:
+    play = Play()
+    play.client().call()
+    assert len(play.router.pinned) == 1
+    first = play.router.pinned[0]
+    play.lose(play.runtime)
+    assert len(play.router.pinned) == 1
+    assert play.router.pinned[0] is not first
+    play.runtime.fail(1, Code.INTERNAL)
+    play.check_rest()
+
+
+def test_a_deadline_holds_for_all_tries() -> None:
+    play = Play()
+    seen = play.client().call(extra=[("grpc-timeout", "10S")])
+    play.shared.now_s += 6
+    play.lose(play.runtime)
+    assert play.runtime.calls[-1].blocks[0]["grpc-timeout"] == "4000000u"
+    play.pass_s(5)
+    assert seen.code is Code.DEADLINE_EXCEEDED
+    play.check_rest()
