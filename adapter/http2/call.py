@@ -181,10 +181,11 @@ class Call(RequestHalf):
         """A header block: headers, trailers, or both in one."""
         if self.done or (head.informational and not end):
             return
-        if end:
+        begun = self._answering or self._held_head is not None
+        if head.has_status is begun or (begun and not end):
+            self.upstream_failed("the runtime sent headers that are out of place", Code.INTERNAL)
+        elif end:
             self._response_end(head)
-        elif self._answering or self._held_head is not None:
-            self.upstream_failed("the runtime sent headers twice", Code.INTERNAL)
         elif self.ended and self._held is not None:
             # Until there is more of an answer than this, the call can be sent again.
             self._held_head = head

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from adapter.http2.connection import Connection
 from adapter.http2.control_frames import protocol_problem
 from adapter.http2.flow import Stream
-from adapter.http2.frames import PREFACE, STREAM_ID_MAX, ErrorCode, Flag, Setting
+from adapter.http2.frames import PREFACE, STREAM_ID_MAX, ErrorCode, Flag, Setting, StreamProblem
 from adapter.http2.header_blocks import BlockReader, is_plain
 from adapter.http2.outgoing import Outlet, Shared
 from adapter.http2.response_head import ResponseHead
@@ -77,7 +77,7 @@ class ClientConnection(Connection):
 
     def _headers(self, stream_id: int, block: bytes, *, end: bool) -> None:
         stream = self.streams.get(stream_id)
-        head = self._head(block)
+        head = self._head(block, stream)
         if stream is None:
             if self._is_idle(stream_id):
                 raise protocol_problem(f"HEADERS on stream {stream_id}, which was never open")
@@ -96,14 +96,17 @@ class ClientConnection(Connection):
     def _blocks(self) -> BlockReader:
         return self._reader
 
-    def _head(self, block: bytes) -> ResponseHead:
+    def _head(self, block: bytes, stream: Stream | None) -> ResponseHead:
         reader, known = self._reader, self.shared.responses
         head = known.get(block)
         if head is not None and (reader.stateless or (head.is_plain and reader.table_is_empty)):
             return head
         plain = reader.plain(block)
         head = ResponseHead(self.shared.heads.fields.fields(plain))
-        if plain is block:
+        if head.is_malformed:
+            if stream is not None:
+                raise StreamProblem(stream.id, ErrorCode.PROTOCOL_ERROR, "malformed headers")
+        elif plain is block and len(block) <= RESPONSE_REMEMBERED_BYTES_MAX:
             head.is_plain = is_plain(block)
             if len(known) >= RESPONSES_REMEMBERED_MAX:
                 known.clear()

@@ -5,15 +5,25 @@ from typing import Final
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from adapter.domain.errors import Code
-from adapter.http2.header_blocks import Field, encode_field, encode_fields
+from adapter.http2.header_blocks import Field, encode_field, encode_fields, unfit
 from adapter.http2.metadata import metadata_fields
+from adapter.http2.request_head import Kind, kind_of
 from adapter.wire.headers import Pair
 
 
 class ResponseHead:
     """A header block of a response: its headers, or its trailers. Shared, so never changed."""
 
-    __slots__ = ("block", "fields", "grpc_message", "grpc_status", "informational", "is_plain")
+    __slots__ = (
+        "block",
+        "fields",
+        "grpc_message",
+        "grpc_status",
+        "has_status",
+        "informational",
+        "is_malformed",
+        "is_plain",
+    )
 
     def __init__(self, fields: Sequence[Field]) -> None:
         self.fields = fields
@@ -25,6 +35,11 @@ class ResponseHead:
         """The block means the same whatever table a connection has."""
         self.informational = False
         """1xx: another block follows (RFC 9110, section 15.2)."""
+        self.has_status = bool(fields) and fields[0].name == b":status"
+        """It begins a response."""
+        regular = fields[1:] if self.has_status else fields
+        self.is_malformed = any(kind_of(name) in _OUT_OF_PLACE or unfit(value) for name, value, _ in regular)
+        """It breaks section 8 of RFC 9113, and may not go on."""
         for name, value, _ in fields:
             if name == b"grpc-status":
                 self.grpc_status = _CODES.get(value, Code.UNKNOWN)
@@ -34,6 +49,7 @@ class ResponseHead:
                 self.informational = value.startswith(b"1")
 
 
+_OUT_OF_PLACE = {Kind.PSEUDO, Kind.MALFORMED}
 _CODES = {b"%d" % code: code for code in Code}
 _MESSAGE_SAFE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 

@@ -45,7 +45,20 @@ _READ_HERE = frozenset(
 )
 
 _KEY = re.compile(r"[0-9a-z_.-]+")
-_RESERVED = frozenset({b"connection", b"content-type", b"host", b"te", b"transfer-encoding", b"user-agent"})
+_RESERVED = frozenset(
+    {
+        b"connection",
+        b"content-length",
+        b"content-type",
+        b"host",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"transfer-encoding",
+        b"upgrade",
+        b"user-agent",
+    }
+)
 """Metadata keys that mean something of the transport's, and are not the caller's to set."""
 
 _TIMEOUT = re.compile(rb"([0-9]{1,%d})([HMSmun])" % TIMEOUT_DIGITS_MAX)

@@ -80,7 +80,11 @@ class QuickInference:
         except Exception:  # noqa: BLE001 - whatever it is, the application meets it too, and tells it
             return None
         call = QuickCall(self, len(body), headers.told.get(b"accept-encoding"), choice, answered)
-        end = self.calls.begin(_RPC, message, metadata=metadata, answered=call.land)
+        try:
+            end = self.calls.begin(_RPC, message, metadata=metadata, answered=call.land)
+        except Exception:  # noqa: BLE001 - as above; a parser's callback must not raise
+            call.cancel()
+            return None
         if not call.landed:
             call.end = end
         return call

@@ -5,7 +5,7 @@ number, and is written as it was meant. Two things make it cheap for 32 bits:
 
 - How many decimals a number needs depends on its exponent, up to one decimal. With the smaller count at most
   one decimal number lies so near that it reads back; with the larger one there always is one.
-- Rounding to so many decimals is a multiplication, two additions and a division, all at once for a tensor.
+- Rounding to so many decimals is a multiplication, two additions and a division.
 
 Numbers of other sizes are rounded by way of their texts: first all of them to few digits, then those that
 read as another number to one more, and so on.
@@ -41,23 +41,22 @@ _EXPONENT_SHIFT: Final = 7
 """Of the upper 16 bits, these are the mantissa's."""
 _UPPER_HALF: Final = 1 if sys.byteorder == "little" else 0
 
-_Step = tuple[float, float, float]
-"""Ten to the power of the decimals to try, how far off that may be at most, and the power with one more."""
-_NO_STEP: Final = (0.0, -1.0, 1.0)
-"""It makes zero of every number, which is not what a number reads as."""
 
-
-def _step(exponent_bits: int) -> _Step:
+def _step(exponent_bits: int) -> tuple[float, float, float]:
+    """Ten to the power of the decimals to try, how far off they may be at most, and ten times the power."""
     exponent = exponent_bits - _FP32_BIAS
     decimals = math.floor((_MANTISSA_BITS - exponent) * math.log10(2))
     if exponent_bits == 0 or not 0 <= decimals <= _DECIMALS_MAX:
-        return _NO_STEP
+        return 0.0, -1.0, 1.0  # it makes zero of every number, which reads as another one
     half_a_unit = 2.0 ** (exponent - _MANTISSA_BITS - 1)
     return 10.0**decimals, half_a_unit * 10.0**decimals * _SLACK, 10.0 ** (decimals + 1)
 
 
 _STEPS: Final = [_step(bits & 0xFF) for bits in range(512)]
 """By the sign and the exponent's bits."""
+_SCALES: Final[list[float]] = [scale for scale, _, _ in _STEPS]
+_NEARS: Final[list[float]] = [near for _, near, _ in _STEPS]
+_FINER_SCALES: Final[list[float]] = [finer for _, _, finer in _STEPS]
 
 
 def short_numbers(datatype: Datatype, values: Sequence[float]) -> list[float]:
@@ -69,14 +68,17 @@ def short_numbers(datatype: Datatype, values: Sequence[float]) -> list[float]:
 
 def _short_fp32(values: list[float]) -> list[float]:
     raw = array("f", values).tobytes()
-    upper = array("H", raw)[_UPPER_HALF::2]
-    numbers = [
-        whole / scale if -near <= scaled - whole <= near else (scaled * 10.0 + _ROUNDING - _ROUNDING) / finer
-        for value, bits in zip(values, upper, strict=True)
-        for scale, near, finer in (_STEPS[bits >> _EXPONENT_SHIFT],)
-        for scaled in (value * scale,)
-        for whole in (scaled + _ROUNDING - _ROUNDING,)
-    ]
+    upper: list[int] = array("H", raw)[_UPPER_HALF::2].tolist()
+    numbers: list[float] = []
+    for value, bits in zip(values, upper, strict=True):
+        kind = bits >> _EXPONENT_SHIFT
+        scale, near = _SCALES[kind], _NEARS[kind]
+        scaled = value * scale
+        whole = scaled + _ROUNDING - _ROUNDING
+        if -near <= scaled - whole <= near:
+            numbers.append(whole / scale)
+        else:
+            numbers.append((scaled * 10.0 + _ROUNDING - _ROUNDING) / _FINER_SCALES[kind])
     if array("f", numbers).tobytes() != raw:
         _correct(numbers, values)
     return numbers

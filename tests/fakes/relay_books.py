@@ -1,4 +1,4 @@
-"""What must hold of a relay between any two events: its counts are of what is there, and its queues in order."""
+"""What must hold of a relay between events: its counts are of what is there, and its queues in order."""
 
 from collections.abc import Iterable
 

@@ -189,6 +189,11 @@ class FakeClient(FramePeer):
         super().__init__(outlet, settle)
         self._next_id = 1
 
+    def next_id(self) -> int:
+        """Of a new stream."""
+        stream_id, self._next_id = self._next_id, self._next_id + 2
+        return stream_id
+
     def greet(self, settings: dict[int, int] | None = None) -> None:
         """Begin as RFC 9113 has it, and take the relay's settings at once."""
         self.send(PREFACE, SettingsFrame(0, settings or {}), SettingsFrame(0, flags=["ACK"]))
@@ -207,7 +212,7 @@ class FakeClient(FramePeer):
 
     def begin(self, rpc: str = RPC, extra: Headers = (), *, end: bool = False) -> Seen:
         """Open a stream; gives what the relay answers on it, now and later."""
-        stream_id, self._next_id = self._next_id, self._next_id + 2
+        stream_id = self.next_id()
         seen = self.streams[stream_id]
         seen.id = stream_id
         self.send(self.headers_frame(stream_id, self.head(rpc, extra), end=end))
@@ -215,7 +220,7 @@ class FakeClient(FramePeer):
 
     def call(self, message: bytes = b"question", rpc: str = RPC, extra: Headers = ()) -> Seen:
         """A unary call, all of it as one read."""
-        stream_id, self._next_id = self._next_id, self._next_id + 2
+        stream_id = self.next_id()
         seen = self.streams[stream_id]
         seen.id = stream_id
         data = DataFrame(stream_id, framed(message), flags=["END_STREAM"])

@@ -81,7 +81,7 @@ class Play:
         while moving:
             self.shared.flush()
             peers: list[FramePeer] = [*self.clients, *self.runtimes]
-            moving = any([peer.look() for peer in peers])
+            moving = any([peer.look() for peer in peers])  # noqa: C419 - all of them are to look
             if self.connects and self.connecting:
                 self.connect()
                 moving = True

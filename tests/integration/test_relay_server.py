@@ -259,3 +259,23 @@ async def test_a_caller_inside_that_leaves_cancels_its_call(door: Door) -> None:
     assert calling.cancelled()
     await asyncio.wait_for(door.runtime.cancelled.wait(), WAIT_S_MAX)
     assert not door.router.pinned
+
+
+async def test_a_call_from_inside_needs_no_task_that_waits(door: Door) -> None:
+    answers: asyncio.Queue[Answer] = asyncio.Queue()
+    for number in range(2):  # the second finds a connection that is open
+        door.server.begin(ECHO, b"%d" % number, metadata=[("x", "y")], answered=answers.put_nowait)
+        answer = await asyncio.wait_for(answers.get(), WAIT_S_MAX)
+        assert (answer.code, answer.message) == (Code.OK, b"%d" % number)
+        assert {("seen-routed", "yes"), ("seen-x", "y")} <= {*answer.trailing}
+
+
+async def test_such_a_call_can_be_given_up(door: Door) -> None:
+    answers: list[Answer] = []
+    give_up = door.server.begin(ECHO.replace("Echo", "Wait"), b"x", answered=answers.append)
+    await asyncio.wait_for(door.runtime.began.wait(), WAIT_S_MAX)
+    give_up()
+    give_up()
+    await asyncio.wait_for(door.runtime.cancelled.wait(), WAIT_S_MAX)
+    assert not door.router.pinned
+    assert answers == []

@@ -5,7 +5,7 @@ from adapter.domain.errors import Code
 from adapter.http2.client_side import OPENED_BLOCKED_MAX, RESPONSES_REMEMBERED_MAX, ClientConnection
 from adapter.http2.flow import Limits
 from adapter.http2.frames import STREAM_ID_MAX, ErrorCode, Setting
-from tests.fakes.relay_peers import PREFACE, framed
+from tests.fakes.relay_peers import framed
 from tests.fakes.relay_play import Play
 
 STREAMS = int(Setting.MAX_CONCURRENT_STREAMS)
@@ -165,7 +165,7 @@ def test_headers_twice_are_an_error() -> None:
     seen = play.client().call()
     play.runtime.open(1)
     play.runtime.open(1)
-    assert seen.status == (Code.INTERNAL, "the runtime sent headers twice")
+    assert seen.status == (Code.INTERNAL, "the runtime sent headers that are out of place")
     assert len(seen.blocks) == 1
     assert play.runtime.streams[1].reset is ErrorCode.CANCEL
     play.check_rest()
@@ -201,3 +201,63 @@ def test_answers_that_come_again_are_known_by_their_bytes() -> None:
         play.runtime.close(stream_id, more=[("x", str(number))])
     assert len(play.shared.responses) <= RESPONSES_REMEMBERED_MAX
     play.check_rest()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param([("Upper", "x")], id="a name with capitals"),
+        pytest.param([("x\n", "y")], id="a name with a line break"),
+        pytest.param([("connection", "close")], id="a connection header"),
+        pytest.param([(":path", "/")], id="a pseudo-header of requests"),
+        pytest.param([("x", "a\r\nb")], id="a value with a line break"),
+        pytest.param([("x", "y"), (":status", "200")], id="the status not first"),
+    ],
+)
+@pytest.mark.parametrize("trailers", [False, True])
+def test_malformed_headers_go_no_further(fields: list[tuple[str, str]], trailers: bool) -> None:
+    play = Play()
+    client = play.client()
+    seen, beside = client.call(), client.call()
+    if trailers:
+        play.runtime.open(1)
+        play.runtime.data(1, framed(b"x"))
+    begin = [] if trailers else [(":status", "200")]
+    block = play.runtime.block([*begin, ("grpc-status", "0"), *fields])
+    for _ in range(2):
+        play.runtime.send(HeadersFrame(1, block, flags=["END_HEADERS", "END_STREAM"]))
+    assert seen.reset is ErrorCode.PROTOCOL_ERROR
+    assert len(seen.blocks) == (1 if trailers else 0)
+    assert play.counts.stream_errors == {"PROTOCOL_ERROR": 1}
+    play.runtime.answer(3)
+    assert beside.code is Code.OK
+    play.check_rest()
+
+
+@pytest.mark.parametrize(
+    ("first", "fields", "end"),
+    [
+        pytest.param(True, [("grpc-status", "0")], True, id="trailers without headers"),
+        pytest.param(True, [("x", "y")], False, id="headers without a status"),
+        pytest.param(False, [(":status", "200"), ("grpc-status", "0")], True, id="a status in trailers"),
+        pytest.param(False, [("x", "y")], False, id="trailers that do not end"),
+    ],
+)
+def test_headers_have_their_place(first: bool, fields: list[tuple[str, str]], end: bool) -> None:
+    play = Play()
+    seen = play.client().call()
+    if not first:
+        play.runtime.open(1)
+    play.runtime.send(play.runtime.headers_frame(1, fields, end=end))
+    assert seen.status == (Code.INTERNAL, "the runtime sent headers that are out of place")
+    assert len(seen.blocks) == 1
+    play.check_rest()
+
+
+def test_long_answers_are_not_remembered() -> None:
+    play = Play()
+    play.client().call()
+    play.runtime.open(1)
+    before = len(play.shared.responses)
+    play.runtime.close(1, more=[("x", "y" * 5000)])
+    assert len(play.shared.responses) == before

@@ -1,4 +1,4 @@
-"""The relay between peers that keep the rules, in random order; `tests/integration/test_relay_fuzz.py` goes on."""
+"""The relay between peers in random order; `tests/integration/test_relay_fuzz.py` goes on for longer."""
 
 import pytest
 

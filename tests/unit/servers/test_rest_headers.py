@@ -25,6 +25,7 @@ def read(**headers: bytes) -> RequestHeaders:
         ),
         ({"cookie": b"a=b", "user_agent": b"curl", "accept": b"*/*"}, []),
         ({"grpc_metadata_grpc_timeout": b"1S", "grpc_metadata_te": b"x"}, []),
+        ({"grpc_metadata_keep_alive": b"x", "grpc_metadata_upgrade": b"x"}, []),
     ],
     ids=[
         "metadata",
@@ -36,6 +37,7 @@ def read(**headers: bytes) -> RequestHeaders:
         "credentials",
         "others",
         "reserved",
+        "of a connection",
     ],
 )
 def test_some_headers_go_on_with_the_call(header: dict[str, bytes], metadata: list[Pair]) -> None:
@@ -89,3 +91,8 @@ def test_metadata_come_back_as_headers() -> None:
         (b"grpc-metadata-b-bin", b"AAE"),
         (b"grpc-trailer-y", b"2"),
     ]
+
+
+def test_keys_that_no_header_may_have_do_not_come_back() -> None:
+    answer = Answer(initial=[("a b", "x"), ("ä", "x"), ("ok", "x")], message=b"")
+    assert answer_headers(answer) == [(b"grpc-metadata-ok", b"x")]

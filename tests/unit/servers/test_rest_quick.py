@@ -121,6 +121,17 @@ async def test_so_is_what_finds_no_memory_left() -> None:
     assert not asked.ask()
 
 
+async def test_so_is_what_cannot_be_called() -> None:
+    class Broken(FakeUnaryCalls):
+        def begin(self, *_: object, **__: object) -> Callable[[], None]:
+            raise ZeroDivisionError
+
+    asked = Asked(a_response())
+    asked.quick.calls = Broken()
+    assert not asked.ask()
+    assert asked.budget.held_bytes == 0
+
+
 async def test_what_nobody_foresaw_tells_nothing_of_the_inside(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
