@@ -42,8 +42,8 @@ class Limits:
     frame_bytes_max: int = 64 * 1024
     """The largest frame that we take, as announced (FRAME_SIZE_ERROR)."""
     buffered_bytes_max: int = 128 * MIB
-    """What lies in this relay in all, of calls that wait or may be sent again. Beyond it, what takes the most of
-    the client that takes the most is ended (RESOURCE_EXHAUSTED, or ENHANCE_YOUR_CALM once answers wait)."""
+    """What lies here in all, of calls that wait or may be sent again. Beyond it, what takes the most of the
+    client that takes the most is ended (RESOURCE_EXHAUSTED, or ENHANCE_YOUR_CALM once answers wait)."""
     pings_burst: int = 100
     settings_burst: int = 100
     resets_burst: int = 1000

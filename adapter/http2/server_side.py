@@ -257,7 +257,7 @@ class ServerConnection(Connection):
             return
         if not self._draining and not self.streams and now_s - self.idle_since_s > limits.idle_s_max:
             self._hit("idle_s_max")
-            self.drain(now_s + limits.keepalive_timeout_s)
+            self.drain(inf)  # a call that begins at this moment has all the time it needs
         if limits.age_s_max is not None and now_s - self.began_s > limits.age_s_max:
             grace_s = limits.age_grace_s
             self.drain(inf if grace_s is None else now_s + grace_s)

@@ -352,6 +352,15 @@ def test_a_runtime_that_falls_silent_is_given_up_too() -> None:
     play.check()
 
 
+def test_a_runtime_without_calls_is_not_asked() -> None:
+    play = Play(Limits(keepalive_s=300, keepalive_timeout_s=20))
+    play.client().call()
+    play.runtime.answer(1)
+    play.pass_s(1000)
+    assert not play.runtime.pings
+    assert not play.runtime.outlet.closed
+
+
 def test_a_stream_whose_reader_stalls_is_ended() -> None:
     play = Play(Limits(stall_s_max=60, window_bytes=1 << 20))
     client = play.client({4: 100})
