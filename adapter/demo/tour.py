@@ -72,9 +72,9 @@ async def _walk(tour: Tour, supervisor: Supervisor, folder: Path) -> None:
     (keys / STORAGE_KEY).write_text(json.dumps(store.storage_key()))
 
     runtime_port = free_port()
-    ports = Ports(
-        grpc=free_port(tour.port), rest=free_port(DEFAULT_REST_PORT), metrics=free_port(DEFAULT_METRICS_PORT)
-    )
+    # Who wants any port wants no well-known one at all.
+    rest, metrics = (DEFAULT_REST_PORT, DEFAULT_METRICS_PORT) if tour.port else (0, 0)
+    ports = Ports(grpc=free_port(tour.port), rest=free_port(rest), metrics=free_port(metrics))
     await supervisor.start(runtime_process(folder=folder, port=runtime_port))
     await supervisor.start(
         instance_process(tour.environ, folder=folder, ports=ports, runtime_port=runtime_port)

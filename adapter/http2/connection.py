@@ -166,6 +166,11 @@ class Connection(ControlFrames):
 
     def _frames(self, data: bytes, position: int) -> bytes:
         """Handle all whole frames from this position; gives the bytes of the one that is not."""
+        high: int
+        low: int
+        kind: int
+        flags: int
+        stream_id: int
         end = len(data)
         while end - position >= FRAME_HEADER_BYTES and not self.finished:
             high, low, kind, flags, stream_id = read_frame_header(data, position)

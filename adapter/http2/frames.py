@@ -90,15 +90,16 @@ class StreamProblem(Exception):
         self.code = code
 
 
-_header = Struct(">HBBBI")
+_HEADER: Final = Struct(">HBBBI")
 # The length has 24 bits: its upper 16 and its lower 8.
-read_frame_header = _header.unpack_from
+_pack_header: Final = _HEADER.pack
+read_frame_header: Final = _HEADER.unpack_from
 """(bytes, position) to (length >> 8, length & 255, kind, flags, stream id with the reserved bit)."""
 
 
 def frame_header(length: int, kind: int, flags: int, stream_id: int) -> bytes:
     """The 9 bytes before a payload (section 4.1)."""
-    return _header.pack(length >> 8, length & 0xFF, kind, flags, stream_id)
+    return _pack_header(length >> 8, length & 0xFF, kind, flags, stream_id)
 
 
 def headers_frames(stream_id: int, block: bytes, *, end_stream: bool, frame_bytes_max: int) -> bytes:

@@ -26,8 +26,11 @@ FIELD_REMEMBERED_BYTES_MAX: Final = 512
 INTEGER_BYTES_MAX: Final = 5
 
 _STATIC = tuple(hpack.table.HeaderTable.STATIC_TABLE)
-_INDEXED, _INCREMENTAL, _SIZE_UPDATE = 0x80, 0x40, 0x20
-_INDEX_BITS, _LENGTH_BITS = 0x0F, 0x7F
+_INDEXED: Final = 0x80
+_INCREMENTAL: Final = 0x40
+_SIZE_UPDATE: Final = 0x20
+_INDEX_BITS: Final = 0x0F
+_LENGTH_BITS: Final = 0x7F
 
 unfit: Final = re.compile(rb"[\0\r\n]").search
 """What no value may hold (RFC 9113, section 8.2.1)."""

@@ -63,13 +63,15 @@ class Kind(IntEnum):
 _HUFFMAN: Final = 0x7F
 """The first byte of a value that is greater says that it is in Huffman's code."""
 
-_FORWARDED, _TIMEOUT, _NOT_FORWARDED = int(Kind.FORWARDED), int(Kind.TIMEOUT), int(Kind.NOT_FORWARDED)
+_FORWARDED: Final = int(Kind.FORWARDED)
+_TIMEOUT: Final = int(Kind.TIMEOUT)
+_NOT_FORWARDED: Final = int(Kind.NOT_FORWARDED)
 
 _NAME = re.compile(rb"[!-9;-@\[-~]+")
 """RFC 9113, section 8.2.1: no capitals, no colon, nothing that cannot be seen."""
 
 _PSEUDO = {b":method": 1, b":scheme": 2, b":path": 4, b":authority": 8}
-_REQUIRED = 1 | 2 | 4
+_REQUIRED: Final = 1 | 2 | 4
 _KINDS = {
     **dict.fromkeys(_PSEUDO, Kind.PSEUDO),
     b"connection": Kind.MALFORMED,

@@ -12,8 +12,8 @@ from adapter.wire.grpc_messages import Chunk
 from adapter.wire.splice import Located
 
 FIELDS_MAX: Final = 64
-_DELIMITED = 2
-_HEAD_BYTES_MAX = 6
+_DELIMITED: Final = 2
+_HEAD_BYTES_MAX: Final = 6
 """A tag of one byte, and a length of up to five."""
 
 

@@ -23,7 +23,9 @@ LENGTH_MAX: Final = 2**32 - 1
 
 IDENTITY: Final = "identity"
 
-_PREFIX = struct.Struct(">BI")
+_PREFIX: Final = struct.Struct(">BI")
+_pack_prefix: Final = _PREFIX.pack
+_read_prefix: Final = _PREFIX.unpack_from
 _HEADER_WINDOW_BITS: Final[Mapping[str, int]] = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 """What zlib calls the two formats: gzip's own (RFC 1952), and zlib's (RFC 1950), which HTTP calls deflate."""
 
@@ -45,14 +47,16 @@ class BadMessage(Refused):
 
 def prefix(length: int, *, compressed: bool = False) -> bytes:
     """The five bytes before a message of this length."""
-    return _PREFIX.pack(compressed, length)
+    return _pack_prefix(compressed, length)
 
 
 def is_one_message(chunk: Chunk, limit_bytes: int) -> bool:
     """Whether a chunk is one whole message that is not compressed: nearly every call's is."""
     if len(chunk) < PREFIX_BYTES:
         return False
-    flag, length = _PREFIX.unpack_from(chunk)
+    flag: int
+    length: int
+    flag, length = _read_prefix(chunk)
     return not flag and len(chunk) == length + PREFIX_BYTES and length <= limit_bytes
 
 
@@ -95,7 +99,9 @@ class MessageBounds:
         size = len(chunk)
         if self._needed or self._head or size < PREFIX_BYTES:
             return self._walk(chunk)
-        flag, length = _PREFIX.unpack_from(chunk)
+        flag: int
+        length: int
+        flag, length = _read_prefix(chunk)
         if size != length + PREFIX_BYTES or flag or length > self._limit_bytes:
             return self._walk(chunk)
         # One chunk that is one message: nearly every call.

@@ -19,7 +19,7 @@ so when it is not sure; then `_Walk` has the last word.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, overload
+from typing import overload
 
 from adapter.domain.errors import InvalidRequest
 
@@ -38,14 +38,17 @@ Encoded = bytes | memoryview
 """An encoded message, or part of one; a view is one of bytes."""
 
 
-class Located(NamedTuple):
+class Located:
     """A string in a message, and where it stands, so that it can be read and replaced with one walk."""
 
-    value: str
-    length_at: int
-    """Where the length before the string begins."""
-    end: int
-    """Where the string ends."""
+    __slots__ = ("end", "length_at", "value")
+
+    def __init__(self, value: str, length_at: int, end: int) -> None:
+        self.value = value
+        self.length_at = length_at
+        """Where the length before the string begins."""
+        self.end = end
+        """Where the string ends."""
 
 
 _Span = tuple[int, int, int]
@@ -55,7 +58,7 @@ _Span = tuple[int, int, int]
 def find_string(message: Encoded, path: Sequence[int]) -> str | None:
     """The string at the path; None if it is not there."""
     found = located(message, path)
-    return None if found is None else found[0]
+    return None if found is None else found.value
 
 
 def located(message: Encoded, path: Sequence[int]) -> Located | None:

@@ -7,6 +7,7 @@ import sys
 import tomllib
 from pathlib import Path
 from typing import Any, Final
+from zipfile import ZipFile
 
 import httpx
 import pytest
@@ -82,6 +83,31 @@ def test_nothing_else_is(folder: Path) -> None:
         path.relative_to(folder).with_name(path.name.partition(".")[0]) for path in folder.rglob("*.so")
     }
     assert compiled - {path.with_suffix("") for path in modules()} == {Path("adapter/pure__mypyc")}
+
+
+def wheel(folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """What comes of building a wheel of the checkout into this folder."""
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
+    return subprocess.run(
+        [*command, "--wheel-dir", folder, ROOT],
+        env=os.environ | env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_unless_it_is_asked_for_nothing_is_compiled(tmp_path: Path) -> None:
+    assert wheel(tmp_path, REMESH_COMPILED="0", CC="no-compiler").returncode == 0
+    (built,) = tmp_path.iterdir()
+    assert built.name.endswith("-py3-none-any.whl")
+    assert not [name for name in ZipFile(built).namelist() if name.endswith(".so")]
+
+
+def test_without_a_compiler_it_says_what_to_do(tmp_path: Path) -> None:
+    done = wheel(tmp_path, REMESH_COMPILED="1", CC="no-compiler")
+    assert done.returncode != 0
+    assert "no C compiler (`no-compiler` is not on the PATH): install one" in done.stdout + done.stderr
 
 
 def test_its_sources_are_beside_it(folder: Path) -> None:

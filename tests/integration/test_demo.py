@@ -58,18 +58,32 @@ def test_the_demo_takes_everything_it_started_with_it(number: signal.Signals) ->
     with subprocess.Popen(
         [REMESH, "demo", "--port", "0"], stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as demo:
-        assert demo.stdout is not None
-        said = ""
-        for line in demo.stdout:
-            said += line
-            if "Ctrl-C ends everything" in line:
-                break
-        curl = re.search(r"curl (http:\S+:predict) -d '(.*)'", said)
-        assert curl, said
-        with urlopen(Request(curl[1], data=curl[2].encode())) as answer:
-            assert json.load(answer)["predictions"][0]["label"] == 0
-        started = children_of(demo.pid)
-        assert len(started) >= 3, "a store, a runtime and an instance"
+        try:
+            _ask_over_rest(_told(demo))
+            started = children_of(demo.pid)
+            assert len(started) >= 3, "a store, a runtime and an instance"
+        except BaseException:
+            demo.send_signal(signal.SIGTERM)  # or the block would wait for ever
+            raise
         demo.send_signal(number)
         demo.wait(timeout=30)
     assert not {pid for pid in started if os.path.exists(f"/proc/{pid}")}  # noqa: PTH110 - a pid is no path
+
+
+def _told(demo: subprocess.Popen[str]) -> str:
+    """What the demo says until it stays up."""
+    assert demo.stdout is not None
+    said = ""
+    for line in demo.stdout:
+        said += line
+        if "Ctrl-C ends everything" in line:
+            break
+    return said
+
+
+def _ask_over_rest(said: str) -> None:
+    """As the demo proposes."""
+    curl = re.search(r"curl (http:\S+:predict) -d '(.*)'", said)
+    assert curl, said
+    with urlopen(Request(curl[1], data=curl[2].encode()), timeout=20) as answer:
+        assert json.load(answer)["predictions"][0]["label"] == 0

@@ -9,7 +9,7 @@ from tests.tidy.tree import ROOT, complain, named, parsed, python_files
 UNFINISHED = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
 THE_CLOCK = "adapter/aio/clock.py"
 WRITTEN = ("adapter", "runtimes", "tests", "bench", "protos", "docs", "deploy", ".ci")
-AT_THE_TOP = ("README.md", "Makefile", "Dockerfile", "docker-compose.yml", "pyproject.toml")
+AT_THE_TOP = ("README.md", "Makefile", "Dockerfile", "docker-compose.yml", "pyproject.toml", "hatch_build.py")
 SUFFIXES = {".py", ".proto", ".md", ".sh", ".yaml", ".yml", ".toml", ""}
 
 

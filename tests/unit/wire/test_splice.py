@@ -91,8 +91,9 @@ def test_any_bytes_are_read_as_protobuf_reads_them_or_refused(message: bytes, de
 def outcome(message: bytes | memoryview, number: int) -> tuple[object, ...]:
     """All that is found in a message, or the text of the error."""
     try:
+        place = located(message, (number,))
         return (
-            located(message, (number,)),
+            place and (place.value, place.length_at, place.end),
             find_string(message, (number,)),
             bytes(replace_string(message, (number,), "iris")),
         )
