@@ -86,8 +86,9 @@ async def _walk(tour: Tour, supervisor: Supervisor, folder: Path) -> None:
         for example in trained:
             await _show(console, mesh, example)
     if tour.stays:
+        told = _told_to_end()
         console.print(_what_next(ports, folder=folder))
-        await _until_told_to_end()
+        await told.wait()
 
 
 async def _train(console: Console) -> list[Example]:
@@ -143,10 +144,11 @@ All of it stays up. In another terminal, try:
 What the instance and the runtime say is in {folder}/*.log. Ctrl-C ends everything."""
 
 
-async def _until_told_to_end() -> None:
+def _told_to_end() -> asyncio.Event:
+    """Set by Ctrl-C; listen before it is proposed."""
     told = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, told.set)
-    await told.wait()
+    return told
 
 
 def _end_on_sigterm() -> None:
