@@ -16,7 +16,7 @@ COPY_LOST_MAX = 2
 RECONNECTS_MAX = 1
 """How often one call may be sent again because the runtime's connection broke."""
 
-REFUSALS_MAX = 10
+REFUSALS_MAX = 50
 """How often because the runtime refused the stream: it has not looked at it (RFC 9113, section 8.7), and may
 have room again as soon as it has seen what became of another."""
 
