@@ -12,7 +12,7 @@ from adapter.http2.client_side import ClientConnection
 from adapter.http2.flow import NO_STREAM, ClientSide, Stream
 from adapter.http2.frames import ErrorCode
 from adapter.http2.metadata import metadata_fields, timeout_field
-from adapter.http2.outgoing import Shared
+from adapter.http2.outgoing import Shared, keep
 from adapter.http2.request_half import RequestHalf
 from adapter.http2.request_head import RequestHead
 from adapter.http2.response_head import RESPONSE_FIELDS, ResponseHead, trailer_fields
@@ -41,6 +41,8 @@ class Call(RequestHalf):
     invoked_s = 0.0
     """When the last try began."""
     ended_s = 0.0
+    is_answered_here = False
+    """The router had the answer: there was no try of this call itself."""
     response_bytes = 0
     _response_bounds: MessageBounds | None = None
     _held_head: ResponseHead | None = None
@@ -190,7 +192,7 @@ class Call(RequestHalf):
             # Until there is more of an answer than this, the call can be sent again.
             self._held_head = head
         else:
-            self._begin_answer(head)
+            self._begin_answer(head.block)
 
     def response_data(self, chunk: Chunk, *, end: bool) -> None:
         """A part of the response."""
@@ -200,10 +202,10 @@ class Call(RequestHalf):
         if (bounds is None or not bounds.passes(size)) and not self._follow_response(chunk):
             return
         if not self._answering:
-            self._begin_answer(self._held_head)
+            self._begin_answer(_block_of(self._held_head))
         self.response_bytes += size
         if self.spied_response is not None and self.response_bytes <= self._shared.limits.message_bytes_max:
-            self.spied_response.append(chunk)
+            keep(self.spied_response, chunk)
         sent = self.client.send_data(self.client_stream, chunk, end=False)
         if sent:
             self.response_sent(sent)
@@ -256,16 +258,15 @@ class Call(RequestHalf):
         else:
             self.refuse(code, reason)
 
-    def _begin_answer(self, head: ResponseHead | None) -> None:
+    def _begin_answer(self, block: bytes) -> None:
         self._answering = True
         self._held_head = None
         self.let_go()
-        block = RESPONSE_FIELDS if head is None else head.block
         self.client.send_headers(self.client_stream, block, end=False)
 
     def _response_end(self, head: ResponseHead) -> None:
         code = Code.UNKNOWN if head.grpc_status is None else head.grpc_status
-        if code is not Code.OK and self.plan.door is None and self._can_repeat():
+        if code is not Code.OK and self._can_repeat():
             again = self._retry_state().after(code, head.grpc_message)
             if again is not Again.NO:
                 self._send_again(again)
@@ -326,11 +327,12 @@ class Call(RequestHalf):
         self._end_client(fields, code)
 
     def _answer(self, answer: Answer) -> None:
+        self.is_answered_here = True
         if answer.code is not Code.OK or answer.message is None:
             block = RESPONSE_FIELDS + trailer_fields(answer.code, answer.text, answer.trailing)
             self._end_client(block, answer.code)
             return
-        self._begin_answer(None)
+        self._begin_answer(RESPONSE_FIELDS + metadata_fields(answer.initial))
         self.response_bytes += len(answer.message) + PREFIX_BYTES
         data = prefix(len(answer.message)) + answer.message
         self.client.send_data(self.client_stream, data, end=False)
@@ -338,7 +340,7 @@ class Call(RequestHalf):
 
     def _end_client(self, block: bytes, code: Code) -> None:
         if self._held_head is not None:
-            self._begin_answer(self._held_head)
+            self._begin_answer(self._held_head.block)
         self.client.send_trailers(self.client_stream, block)
         self._detach()
         self._finish(code)
@@ -368,6 +370,11 @@ class Call(RequestHalf):
         self._router.answered(self, code)
         # The stream knows its call; without this the two would wait for the garbage collector.
         self.client_stream = NO_STREAM
+
+
+def _block_of(head: ResponseHead | None) -> bytes:
+    """A runtime that sends data before any headers has sent the usual ones, as far as its client sees."""
+    return RESPONSE_FIELDS if head is None else head.block
 
 
 def _error_code(code: int) -> ErrorCode:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 RESPONSES_REMEMBERED_MAX: Final = 1024
 RESPONSE_REMEMBERED_BYTES_MAX: Final = 1024
-STREAMS_UNTOLD_MAX: Final = 0
-"""So many streams are opened before the peer has told how many it takes; gRPC's servers end those beyond."""
 OPENED_BLOCKED_MAX: Final = 1000
 """Streams opened on a connection while its socket takes nothing: their headers pile up."""
 
@@ -32,7 +30,8 @@ class ClientConnection(Connection):
         super().__init__(shared, outlet)
         self._on_change = on_change
         """Called when a stream has ended, when the peer tells its limit, and when the connection ends."""
-        self.peer_streams_max = STREAMS_UNTOLD_MAX
+        # gRPC's servers end streams beyond their limit, so none is opened before they have told it.
+        self.peer_streams_max = 0
         self.is_new = True
         """The peer has not told how many streams it takes."""
         self._next_id = 1

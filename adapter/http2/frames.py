@@ -14,7 +14,6 @@ WINDOW_MAX: Final = 2**31 - 1
 DEFAULT_WINDOW: Final = 65_535
 DEFAULT_FRAME_BYTES: Final = 16_384
 FRAME_BYTES_MAX: Final = 2**24 - 1
-NO_FRAME: Final = b""
 
 
 class Kind:

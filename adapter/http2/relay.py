@@ -19,7 +19,6 @@ from adapter.wire.headers import Pair
 TICK_S: Final = 0.5
 """How often `tick` is to be called: no deadline and no limit of time is kept more exactly."""
 
-
 RELIEVE_PAUSE_S: Final = 0.05
 """What cannot be relieved is not tried again sooner."""
 

@@ -168,10 +168,10 @@ class RequestHalf(Exchange):
         held, shared = self._held, self._shared
         if held is None:
             self._send_on(chunk, end=False)
-        elif self._message_bytes is not None or self.upstream_stream is not None or shared.is_full:
+        elif self._message_bytes is not None or self.upstream_stream is not None:
             self._hold(chunk, 0, end=False)
         else:
-            held.append(chunk)
+            keep(held, chunk)
             self._held_bytes += size
             shared.counts.buffered_bytes += size
             if self.plan.message_first:
@@ -180,7 +180,7 @@ class RequestHalf(Exchange):
 
     def _spy_on(self, chunk: Chunk) -> None:
         if self.spied_request is not None and self.request_bytes <= self._shared.limits.message_bytes_max:
-            self.spied_request.append(chunk)
+            keep(self.spied_request, chunk)
 
     def _followed(self, chunk: Chunk, *, end: bool) -> int:
         """How many messages this chunk completes. Raises `MessageTooLarge` or `BadMessage`."""

@@ -28,9 +28,10 @@ from adapter.wire.grpc_messages import Chunk
 if TYPE_CHECKING:
     from adapter.http2.relay import Relay
 
+_HTTP1_TEXT: Final = b"This port speaks gRPC over HTTP/2. REST is on a port of its own.\n"
 _HTTP1_ANSWER: Final = (
-    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: 68\r\n\r\n"
-    b"This port speaks gRPC over HTTP/2. REST is on a port of its own.    "
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n"
+    b"Content-Length: %d\r\n\r\n%b" % (len(_HTTP1_TEXT), _HTTP1_TEXT)
 )
 _HTTP1_METHODS = (b"GET ", b"POST ", b"PUT ", b"HEAD ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"CONNECT ")
 

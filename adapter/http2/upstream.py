@@ -83,8 +83,7 @@ class Upstream:
 
     def unblocked(self) -> None:
         """A connection's socket takes something again."""
-        if self._waiting:
-            self._serve_waiting()
+        self._serve_waiting()
 
     def close(self) -> None:
         """End all connections, and with them what is in flight."""
@@ -103,8 +102,7 @@ class Upstream:
                 self._connections.remove(connection)
         elif connection.goaway_received:
             connection.close_if_unused()
-        if self._waiting:
-            self._serve_waiting()
+        self._serve_waiting()
 
     def _serve_waiting(self) -> None:
         while self._waiting:

@@ -55,10 +55,14 @@ class Observers:
     def ended(self, call: Call, code: Code) -> None:
         """The call has ended, with or without having reached the runtime."""
         target = call.last_target
-        if target is None:
-            # Nobody knows whether there is such a model, and clients choose names.
-            return
         metrics, name, now_s = self._metrics, _NAMES[code], call.ended_s
+        if target is None:
+            if call.is_answered_here:
+                took_ms = (now_s - call.began_s) * 1e3
+                answered = call.response_bytes if code is Code.OK else None
+                metrics.api_request(call.head.rpc, name, took_ms, call.request_bytes, answered)
+            # Of all others nobody knows whether there is such a model, and clients choose names.
+            return
         rpc, model, vmodel = call.head.rpc, target.model, target.vmodel
         metrics.invoked(rpc, name, (now_s - call.invoked_s) * 1e3, model, vmodel)
         if not call.inner:

@@ -35,7 +35,7 @@ from adapter.instance.runtime_watch import RuntimeWatch
 from adapter.instance.several import Several
 from adapter.servers import model_runtime
 from adapter.wire.dataplane import DataplaneConfig
-from adapter.wire.headers import ModelRef, Pair, RefKind, model_refs, outbound
+from adapter.wire.headers import ModelRef, Pair, RefKind, model_metadata, model_refs
 from adapter.wire.splice import Located, delimited, replace_string
 
 log = logging.getLogger(__name__)
@@ -227,7 +227,7 @@ class RequestPath:
         if known is None:
             if len(self._targets) >= REMEMBERED_MAX:
                 self._targets.clear()
-            known = (metadata_fields(outbound((), model)), self._runtime_name(model))
+            known = (metadata_fields(model_metadata(model)), self._runtime_name(model))
             if len(model) <= REMEMBERED_CHARS_MAX:
                 self._targets[model] = known
         fields, name = known

@@ -14,11 +14,11 @@ from adapter.http2.call import Call
 from adapter.http2.verdicts import Answer
 from adapter.instance.models import Models
 from adapter.servers.relay_server import RelayServer
-from adapter.wire.headers import ModelRef, Pair, all_required
+from adapter.wire.headers import ModelRef, Pair, all_required, forwarded
 
 MODELS_MAX: Final = 1000
-_NOT_REPEATED: Final = frozenset({"content-type", "content-length", "te", "user-agent"})
-"""Beside those that begin with a reserved word: each single call has its own."""
+_OF_ITS_OWN: Final = frozenset({"content-length", "te"})
+"""Headers that each single call has anew."""
 
 
 class _Failed(Exception):
@@ -96,8 +96,7 @@ class Several:
         self, call: Call, ref: ModelRef, message: bytes, slots: asyncio.Semaphore, room: _Room
     ) -> Answer:
         assert self.calls is not None
-        metadata = [pair for pair in call.head.metadata() if not pair[0].startswith(("mm-", "grpc-", "tas-"))]
-        metadata = [pair for pair in metadata if pair[0] not in _NOT_REPEATED]
+        metadata = [pair for pair in forwarded(call.head.metadata()) if pair[0] not in _OF_ITS_OWN]
         metadata.append((f"mm-{ref.kind.value}-id-bin", ref.name.encode()))
         async with slots:
             answer = await self.calls.unary(

@@ -80,14 +80,17 @@ def has_hopped(metadata: Iterable[Pair]) -> bool:
     return any(key == HOPS_KEY for key, _ in metadata)
 
 
-def outbound(metadata: Iterable[Pair], model: str | None) -> list[Pair]:
-    """The metadata that go on to the runtime, with the concrete model's id in them if there is one."""
-    kept = [pair for pair in metadata if _is_forwarded(pair[0])]
-    if model is not None:
-        kept.append(("mm-model-id-bin", model.encode()))
-        if _is_printable(model):
-            kept.append(("mm-model-id", model))
-    return kept
+def forwarded(metadata: Iterable[Pair]) -> list[Pair]:
+    """Those of a caller's metadata that are not for the mesh or the transport."""
+    return [pair for pair in metadata if _is_forwarded(pair[0])]
+
+
+def model_metadata(model: str) -> list[Pair]:
+    """What tells the runtime which model a call is for, whatever the caller named."""
+    told: list[Pair] = [("mm-model-id-bin", model.encode())]
+    if _is_printable(model):
+        told.append(("mm-model-id", model))
+    return told
 
 
 _ID_KEYS = frozenset({"mm-model-id", "mm-model-id-bin", "mm-vmodel-id", "mm-vmodel-id-bin", LEGACY_MODEL_KEY})

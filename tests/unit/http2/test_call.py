@@ -207,9 +207,10 @@ def test_a_call_may_be_answered_by_the_router() -> None:
     play.router.verdict = play.router.miss
     client = play.client()
     one, other = client.call(), client.call()
-    play.resolve(Answer(message=b"mine", trailing=[("x", "y")]))
+    play.resolve(Answer(message=b"mine", initial=[("a", "b")], trailing=[("x", "y")]))
     play.resolve(Answer(code=Code.ABORTED, text="not mine"))
     assert (one.data, one.code, one.blocks[-1]["x"]) == (framed(b"mine"), Code.OK, "y")
+    assert one.blocks[0]["a"] == "b"
     assert other.status == (Code.ABORTED, "not mine")
     play.check_rest()
 

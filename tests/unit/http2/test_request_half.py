@@ -341,3 +341,16 @@ def test_what_passes_by_may_be_spied_on(when: str) -> None:
 
 def test_errors_of_messages_are_ours() -> None:
     assert (BadMessage.code, MessageTooLarge.code) == (Code.INTERNAL, Code.RESOURCE_EXHAUSTED)
+
+
+def test_a_message_in_tiny_parts_takes_little_more_than_it_holds() -> None:
+    play = message_first()
+    client = play.client()
+    client.begin()
+    body = framed(bytes(4000))
+    for at in range(0, 3000, 2):
+        client.data(1, body[at : at + 2])
+    (call,) = (stream.call for each in play.relay.clients for stream in each.streams.values())
+    assert isinstance(call, Call)
+    assert call.kept_bytes == 3000
+    assert len(call._held or ()) < 30

@@ -136,3 +136,18 @@ async def test_each_call_has_a_line_if_that_is_wanted(
     (line,) = (each for each in caplog.records if each.message == "invoking model runtime")
     said = vars(line)
     assert (said["model"], said["method"], said["request_id"]) == ("iris", "any.Service/Method", "abc")
+
+
+async def test_a_call_for_several_models_is_one_from_outside_and_one_for_each_inside(
+    instance: AnInstance,
+) -> None:
+    for name in ("iris", "mnist"):
+        await instance.registered(name)
+    async with relayed(instance) as it:
+        answer = await it.ask(b"x", metadata=[("mm-model-id", "iris"), ("mm-model-id", "mnist")])
+        assert answer.code is Code.OK
+    metrics = instance.metrics.requests
+    outside = told(metrics, "modelmesh_api_request_milliseconds")
+    inside = told(metrics, "modelmesh_invoke_model_milliseconds")
+    assert [(each.labels[2:], each.count) for each in outside] == [(("", ""), 1)]
+    assert sorted(each.labels[2] for each in inside) == ["iris", "mnist"]

@@ -7,11 +7,12 @@ from adapter.wire.headers import (
     Pair,
     RefKind,
     all_required,
+    forwarded,
     has_hopped,
     is_balanced,
+    model_metadata,
     model_ref,
     model_refs,
-    outbound,
 )
 
 
@@ -116,10 +117,10 @@ def test_a_caller_that_balances_says_so_exactly(value: str, balanced: bool) -> N
 def test_a_call_that_was_forwarded_is_marked_and_the_runtime_does_not_see_it() -> None:
     assert has_hopped([HOP_MARK])
     assert not has_hopped([("mm-model-id", "a")])
-    assert outbound([HOP_MARK], None) == []
+    assert forwarded([HOP_MARK]) == []
 
 
-def test_what_is_reserved_stays_and_the_model_goes_on() -> None:
+def test_what_is_reserved_stays() -> None:
     metadata: list[Pair] = [
         ("mm-vmodel-id", "alias"),
         ("mm-balanced", "true"),
@@ -130,18 +131,17 @@ def test_what_is_reserved_stays_and_the_model_goes_on() -> None:
         ("authorization", "Bearer x"),
         ("trace-bin", b"\x01"),
     ]
-    assert outbound(metadata, "iris") == [
-        ("authorization", "Bearer x"),
-        ("trace-bin", b"\x01"),
-        ("mm-model-id-bin", b"iris"),
-        ("mm-model-id", "iris"),
-    ]
+    assert forwarded(metadata) == [("authorization", "Bearer x"), ("trace-bin", b"\x01")]
+
+
+def test_the_runtime_is_told_the_model_in_both_forms() -> None:
+    assert model_metadata("iris") == [("mm-model-id-bin", b"iris"), ("mm-model-id", "iris")]
 
 
 def test_a_header_whose_name_begins_a_reserved_one_is_not_lost() -> None:
     metadata: list[Pair] = [("user", "a"), ("content", "b"), ("tas", "c")]
-    assert outbound(metadata, None) == metadata
+    assert forwarded(metadata) == metadata
 
 
 def test_a_name_that_is_not_plain_text_goes_on_in_binary_only() -> None:
-    assert outbound([], "größe") == [("mm-model-id-bin", "größe".encode())]
+    assert model_metadata("größe") == [("mm-model-id-bin", "größe".encode())]
