@@ -12,12 +12,11 @@ field 1 of the V2 messages, which names an alias or a model.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from adapter.domain.errors import InvalidRequest
-from adapter.wire.headers import ModelRef, Pair, RefKind, model_ref
-from adapter.wire.splice import FIELD_NUMBER_MAX, find_string
+from adapter.wire.headers import RefKind
+from adapter.wire.splice import FIELD_NUMBER_MAX
 
 _METHOD = re.compile(r"[A-Za-z_][\w.]*/[A-Za-z_]\w*")
 
@@ -66,15 +65,6 @@ class DataplaneConfig:
         """Where this method's message names the model; None: nowhere."""
         return self.methods.get(method)
 
-    def model_of(self, method: str, metadata: Iterable[Pair], message: bytes | None) -> ModelRef | None:
-        """The model that a call names, if it does; raises `InvalidRequest` for a name that cannot be one."""
-        extraction = self.extraction(method)
-        if extraction is None or message is None:
-            return model_ref(metadata)
-        if extraction.headers_first:
-            return model_ref(metadata) or _ref_in_message(message, extraction)
-        return _ref_in_message(message, extraction) or model_ref(metadata)
-
 
 DEFAULT_DATAPLANE = DataplaneConfig(
     methods={
@@ -84,15 +74,6 @@ DEFAULT_DATAPLANE = DataplaneConfig(
     allow_other_methods=True,
 )
 """What holds without a configuration."""
-
-
-def _ref_in_message(message: bytes, extraction: Extraction) -> ModelRef | None:
-    name = find_string(message, extraction.path)
-    if name is None:
-        return None
-    if not name:
-        raise InvalidRequest("provided model id in the message must be non-empty")
-    return ModelRef(extraction.kind, name)
 
 
 def _extraction(rpc: Mapping[str, object]) -> Extraction | None:

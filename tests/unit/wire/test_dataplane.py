@@ -2,10 +2,9 @@ import json
 
 import pytest
 
-from adapter.domain.errors import InvalidRequest
 from adapter.stubs.inference.open_inference_pb2 import ModelInferRequest
 from adapter.wire.dataplane import DEFAULT_DATAPLANE, BadDataplaneConfig, DataplaneConfig, Extraction
-from adapter.wire.headers import ModelRef, Pair, RefKind
+from adapter.wire.headers import Pair, RefKind
 
 INFER = "inference.GRPCInferenceService/ModelInfer"
 MESSAGE = ModelInferRequest(model_name="in-message", id="7").SerializeToString()
@@ -30,38 +29,15 @@ def test_other_methods_can_be_allowed() -> None:
 
 
 @pytest.mark.parametrize("path", [None, []], ids=["no path", "an empty path"])
-def test_without_a_path_the_headers_name_the_model(path: list[int] | None) -> None:
-    config = a_config(idExtractionPath=path)
-    assert config.model_of(INFER, HEADERS, MESSAGE) == ModelRef(RefKind.MODEL, "in-headers")
+def test_without_a_path_the_message_is_not_asked(path: list[int] | None) -> None:
+    assert a_config(idExtractionPath=path).extraction(INFER) is None
 
 
-def test_a_configured_path_comes_before_the_headers() -> None:
-    config = a_config(idExtractionPath=[1])
-    assert config.model_of(INFER, HEADERS, MESSAGE) == ModelRef(RefKind.MODEL, "in-message")
-    assert config.model_of(INFER, HEADERS, b"") == ModelRef(RefKind.MODEL, "in-headers")
-
-
-def test_an_empty_name_in_the_message_is_refused() -> None:
-    with pytest.raises(InvalidRequest, match="non-empty"):
-        a_config(idExtractionPath=[1]).model_of(INFER, HEADERS, b"\x0a\x00")
-
-
-def test_without_a_configuration_the_headers_come_first_and_then_the_v2_message() -> None:
+def test_without_a_configuration_the_v2_messages_are_asked_after_the_headers() -> None:
     assert DEFAULT_DATAPLANE.permits("any.Service/Method")
-    assert DEFAULT_DATAPLANE.model_of(INFER, HEADERS, MESSAGE) == ModelRef(RefKind.MODEL, "in-headers")
-    assert DEFAULT_DATAPLANE.model_of(INFER, [], MESSAGE) == ModelRef(RefKind.EITHER, "in-message")
-
-
-@pytest.mark.parametrize(
-    ("method", "message"),
-    [
-        pytest.param("x.Y/Z", MESSAGE, id="a method that we know nothing of"),
-        pytest.param(INFER, b"", id="a message without a name"),
-        pytest.param(INFER, None, id="no message"),
-    ],
-)
-def test_a_call_can_name_no_model(method: str, message: bytes | None) -> None:
-    assert DEFAULT_DATAPLANE.model_of(method, [], message) is None
+    assert DEFAULT_DATAPLANE.extraction(INFER) == Extraction(
+        path=(1,), kind=RefKind.EITHER, headers_first=True
+    )
 
 
 @pytest.mark.parametrize(
