@@ -22,7 +22,7 @@ from adapter.domain.ids import ModelId
 from adapter.domain.records import ModelInfo
 from adapter.peers.mesh_client import MeshClient
 from adapter.stubs.inference import open_inference_pb2 as v2
-from bench import harness, mesh
+from bench import harness, one_instance
 from bench.harness import Spread
 
 LOADS: Final = 50
@@ -39,7 +39,7 @@ def main() -> None:
     loads = LOADS_QUICK if asked.quick else LOADS
     with tempfile.TemporaryDirectory(prefix="remesh-bench-") as name:
         folder, port = Path(name), harness.free_port()
-        with mesh.minio(folder / "objects", port=port, env=CREDENTIALS) as store:
+        with one_instance.minio(folder / "objects", port=port, env=CREDENTIALS) as store:
             _fill(store, loads)
             _put_storage_key(folder / "storage-config", store)
             runtime_port = harness.free_port()
@@ -47,7 +47,7 @@ def main() -> None:
             area.mkdir(parents=True)
             with (
                 harness.python_runtime(area, port=runtime_port),
-                mesh.instance(folder, runtime_port=runtime_port) as address,
+                one_instance.instance(folder, runtime_port=runtime_port) as address,
             ):
                 rows = asyncio.run(_measure(address, loads))
     _tell(rows)

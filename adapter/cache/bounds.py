@@ -19,3 +19,6 @@ class CacheBounds:
     """So long a load that nobody waits for any more goes on, for those who try again with a new deadline."""
     drain_s_max: float = 120.0
     """So long an unload waits for requests that still use the model (reference: ModelMesh core 4.5)."""
+    churn_factor: float = 10.0
+    """So many times its own load time a copy is not evicted for another model, at most `GUARDED_S_MAX`
+    (reference: ModelMesh core 4.6); 0: it may be evicted at once."""

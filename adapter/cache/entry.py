@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, NamedTuple
 
-from adapter.cache.eviction import Worth
 from adapter.cache.failures import Failure
 from adapter.cache.messages import LoadRequested
+from adapter.cache.worth import Worth
 from adapter.domain.ids import ModelId
 
 
@@ -52,6 +52,7 @@ class Cause(Enum):
     ROOM_MADE = "there is room"
     NEVER_FITS = "it is bigger than all the room there is"
     NO_ROOM_IN_TIME = "it waited too long for room"
+    ALL_PINNED = "what is pinned leaves no room for it"
     LOADED = "the runtime loaded it and told its size"
     LOADED_UNMEASURED = "the runtime loaded it and told no size"
     LOAD_FAILED = "the runtime did not load it"
@@ -85,6 +86,7 @@ TRANSITIONS: Final[Mapping[tuple[EntryState, Cause], EntryState]] = {
     (_S.WAITING, _C.ROOM_MADE): _S.LOADING,
     (_S.WAITING, _C.NEVER_FITS): _S.FAILED,
     (_S.WAITING, _C.NO_ROOM_IN_TIME): _S.FAILED,
+    (_S.WAITING, _C.ALL_PINNED): _S.FAILED,
     (_S.WAITING, _C.UNREGISTERED): _S.REMOVED,
     (_S.WAITING, _C.UNLOAD_ASKED): _S.REMOVED,
     (_S.WAITING, _C.ABANDONED): _S.REMOVED,
@@ -155,6 +157,12 @@ class CacheEntry:
     """When the pull, the wait for room or the load began, whichever is under way."""
     leaves: Cause | None = None
     """Why it goes as soon as the pull or the load that is under way has ended; None: it stays."""
+    leaves_because: str = ""
+    """The same in the words of whoever wishes it; empty: there are no others."""
+    unregistered: bool = False
+    """It goes because it was unregistered."""
+    pinned: bool = False
+    """By rule its copy is not evicted."""
     abandoned_s: float | None = None
     """Since when nobody waits for it; None: somebody does, or it is background work."""
     again: LoadRequested | None = None

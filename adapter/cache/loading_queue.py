@@ -51,6 +51,11 @@ class LoadingQueue:
         self._heap.discard(model)
         self._keys.pop(model, None)
 
+    def position(self, model: ModelId) -> int | None:
+        """How many are before it; None: it is not queued. Looks at the whole queue."""
+        mine = self._keys.get(model)
+        return None if mine is None else sum(1 for key in self._keys.values() if key < mine)
+
     def least_urgent_background(self) -> ModelId | None:
         """The last in the queue, unless a user waits for it. Looks at the whole queue."""
         last = max(self._keys, key=self._keys.__getitem__, default=None)

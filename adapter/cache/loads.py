@@ -7,10 +7,11 @@ from adapter.cache.bounds import CacheBounds
 from adapter.cache.copies import Copies
 from adapter.cache.entry import CacheEntry, Cause, EntryState
 from adapter.cache.loading_queue import LoadingQueue
-from adapter.cache.messages import CacheCommand, StartLoad, StartPull
+from adapter.cache.messages import CacheCommand, StartLoad, StartPull, WakeAt
+from adapter.cache.refusals import all_pinned, no_room, too_big
 from adapter.cache.room import Room
 from adapter.cache.sizes import SizePredictor
-from adapter.domain.errors import AdapterError, CacheBusy, ModelNotFound, ModelTooBig, Refused
+from adapter.domain.errors import AdapterError, CacheBusy
 from adapter.domain.ids import ModelId
 
 
@@ -20,21 +21,6 @@ class Hopeless(NamedTuple):
     entry: CacheEntry
     cause: Cause
     error: AdapterError
-
-
-def too_big(model: ModelId, *, needs_bytes: int, room_bytes: int) -> ModelTooBig:
-    """With the figures, and what to do."""
-    return ModelTooBig(
-        f"{model} needs {needs_bytes} bytes of memory, and this instance has {room_bytes} for all of its; "
-        "give the runtime's container more memory (CONTAINER_MEM_REQ_BYTES), or make the model smaller"
-    )
-
-
-def gone(model: ModelId, *, unregistered: bool) -> Refused:
-    """What those are told who waited for a model that goes."""
-    if unregistered:
-        return ModelNotFound(f"model {model} was unregistered while it was being loaded")
-    return Refused(f"model {model} was unloaded on demand while it was being loaded; a new request loads it")
 
 
 class Loads:
@@ -62,6 +48,10 @@ class Loads:
         self._in_slots: dict[ModelId, CacheEntry] = {}
         self._waiting: dict[ModelId, CacheEntry] = {}
         # Of those in slots, the ones that wait for room.
+        self._wakes_s: float | None = None
+
+    def __len__(self) -> int:
+        return len(self._queued) + len(self._in_slots)
 
     def __iter__(self) -> Iterator[CacheEntry]:
         return iter([*self._queued.values(), *self._in_slots.values()])
@@ -69,6 +59,14 @@ class Loads:
     @property
     def waits_for_room(self) -> bool:
         return bool(self._waiting)
+
+    def position(self, model: ModelId) -> int | None:
+        """How many loads begin before this one; None: it is not queued. Looks at the whole queue."""
+        return self._queue.position(model)
+
+    def predicted_bytes(self, entry: CacheEntry) -> int:
+        """What it will take in the runtime, as well as is known."""
+        return self._sizes.predict(entry.type, entry.disk_bytes, room_bytes=self._room.capacity_bytes)
 
     def admit(self, entry: CacheEntry) -> CacheEntry | None:
         """Queue a new entry. If the queue is full, returns who finds no place there.
@@ -131,16 +129,24 @@ class Loads:
         claimed_bytes = 0
         for entry in sorted(self._waiting.values(), key=lambda entry: not entry.waiting):
             room_bytes = self._room.capacity_bytes
-            size_bytes = self._sizes.predict(entry.type, entry.disk_bytes, room_bytes=room_bytes)
+            size_bytes = self.predicted_bytes(entry)
             if size_bytes > room_bytes:
-                error = too_big(entry.model, needs_bytes=size_bytes, room_bytes=room_bytes)
-                hopeless.append(Hopeless(entry, Cause.NEVER_FITS, error))
+                never = too_big(entry.model, needs_bytes=size_bytes, room_bytes=room_bytes)
+                hopeless.append(Hopeless(entry, Cause.NEVER_FITS, never))
+            elif size_bytes > room_bytes - (pinned_bytes := self._copies.ruled_bytes):
+                pinned = all_pinned(
+                    entry.model, needs_bytes=size_bytes, pinned_bytes=pinned_bytes, room_bytes=room_bytes
+                )
+                hopeless.append(Hopeless(entry, Cause.ALL_PINNED, pinned))
             elif claimed_bytes + size_bytes <= self._room.free_bytes:
                 self._start(entry, size_bytes, now_s)
             elif self._copies.make_room(claimed_bytes + size_bytes, now_s, because=f"room for {entry.model}"):
                 claimed_bytes += size_bytes
             elif now_s - entry.step_began_s >= self._bounds.waiting_for_room_s_max:
-                hopeless.append(Hopeless(entry, Cause.NO_ROOM_IN_TIME, self._busy(entry, size_bytes)))
+                busy = self._busy(entry, size_bytes, now_s)
+                hopeless.append(Hopeless(entry, Cause.NO_ROOM_IN_TIME, busy))
+            else:
+                self._wake(entry, now_s)
         return hopeless
 
     def abandoned(self, now_s: float) -> Sequence[CacheEntry]:
@@ -162,11 +168,25 @@ class Loads:
         del self._waiting[entry.model]
         self._emit(StartLoad(model=entry.model, size_hint_bytes=size_bytes))
 
-    def _busy(self, entry: CacheEntry, size_bytes: int) -> CacheBusy:
-        return CacheBusy(
-            f"{entry.model} needs {size_bytes} bytes, and found no room within "
-            f"{self._bounds.waiting_for_room_s_max:g} s: {self._copies.pinned_bytes} of "
-            f"{self._room.capacity_bytes} bytes are in use by requests; try again, or add an instance"
+    def _wake(self, entry: CacheEntry, now_s: float) -> None:
+        """Have us told when the next copy may be evicted that was loaded a moment ago."""
+        ends_s = self._copies.guards.next_end_s
+        if ends_s is None or (self._wakes_s is not None and now_s < self._wakes_s <= ends_s):
+            return
+        self._wakes_s = ends_s
+        self._emit(WakeAt(model=entry.model, at_s=ends_s))
+
+    def _busy(self, entry: CacheEntry, size_bytes: int, now_s: float) -> CacheBusy:
+        free_bytes = self._room.free_bytes + self._room.unloading_bytes + self._copies.evictable_bytes
+        last_end_s = self._copies.guards.last_end_s
+        return no_room(
+            entry.model,
+            needs_bytes=size_bytes,
+            missing_bytes=max(size_bytes - free_bytes, 0),
+            room_bytes=self._room.capacity_bytes,
+            bound=self._copies.bound(),
+            guarded_for_s=0.0 if last_end_s is None else last_end_s - now_s,
+            bounds=self._bounds,
         )
 
     def check(self) -> None:

@@ -28,13 +28,16 @@ class LoadRequested:
     """Somebody waits for it; otherwise it is background work."""
     used_s: float
     """When it was last used: orders the background work."""
+    pinned: bool | None = None
+    """Its copy is not to be evicted; None: as it was told before, else it may be."""
 
     def joined(self, earlier: "LoadRequested | None") -> "LoadRequested":
         """One request for both; this one, the later, knows the type that is registered now."""
         if earlier is None:
             return self
         waiting = self.waiting or earlier.waiting
-        return replace(self, waiting=waiting, used_s=max(self.used_s, earlier.used_s))
+        pinned = earlier.pinned if self.pinned is None else self.pinned
+        return replace(self, waiting=waiting, used_s=max(self.used_s, earlier.used_s), pinned=pinned)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +103,16 @@ class Dropped:
     model: ModelId
     unregistered: bool = True
     """Else its unload was asked for, and the next request loads it again."""
+    because: str = ""
+    """Who asked for the unload, or why: "scaled down", "drained"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinRuled:
+    """The rule for this model has changed: its copy is not to be evicted, or may be."""
+
+    model: ModelId
+    pinned: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +127,7 @@ class Abandoned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
-    """Time has passed: bounds on waiting are looked at. Told about once a second."""
+    """Time has passed: bounds on waiting are looked at. Told about once a second, and when `WakeAt` says."""
 
 
 CacheEvent = (
@@ -127,6 +140,7 @@ CacheEvent = (
     | CopyLost
     | RuntimeReset
     | Dropped
+    | PinRuled
     | Abandoned
     | Tick
 )
@@ -187,4 +201,13 @@ class Settled:
     failure: Failure | None = None
 
 
-CacheCommand = StartPull | StopPull | StartLoad | MeasureSize | StartUnload | DiscardFiles | Settled
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WakeAt:
+    """Something can go on at that time, if nothing happens before: tell a `Tick` then."""
+
+    model: ModelId
+    """Who waits."""
+    at_s: float
+
+
+CacheCommand = StartPull | StopPull | StartLoad | MeasureSize | StartUnload | DiscardFiles | Settled | WakeAt

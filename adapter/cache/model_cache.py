@@ -12,43 +12,37 @@ the model with `acquire` and `release`.
 from typing import Final, assert_never
 
 from adapter.cache.bounds import CacheBounds
-from adapter.cache.cache_view import CacheView
-from adapter.cache.copies import Copies
 from adapter.cache.entry import CacheEntry, Cause, EntryState, IllegalTransition
-from adapter.cache.eviction import Policy, Worth
-from adapter.cache.failed import FailedLoads
+from adapter.cache.eviction import Policy
 from adapter.cache.failures import Failure
-from adapter.cache.loads import Loads, gone, too_big
+from adapter.cache.lives import USABLE, Lives
 from adapter.cache.messages import (
     Abandoned,
     CacheCommand,
     CacheEvent,
     CopyLost,
-    DiscardFiles,
     Dropped,
     Loaded,
     LoadFailed,
     LoadRequested,
     MeasureSize,
+    PinRuled,
     Pulled,
     RuntimeReset,
-    Settled,
     Sized,
-    StopPull,
     Tick,
     Unloaded,
 )
+from adapter.cache.refusals import gone, too_big
 from adapter.cache.room import Room
 from adapter.cache.sizes import SizePredictor
-from adapter.domain.errors import CacheBusy
 from adapter.domain.ids import ModelId
 
 _S = EntryState
-_USABLE: Final = (_S.SIZING, _S.ACTIVE)
-_NOBODY_WAITS: Final = (*_USABLE, _S.UNLOADING, _S.FAILED)
+_NOBODY_WAITS: Final = (*USABLE, _S.UNLOADING, _S.FAILED)
 
 
-class ModelCache(CacheView):
+class ModelCache(Lives):
     """Event in, commands out."""
 
     def __init__(
@@ -68,18 +62,11 @@ class ModelCache(CacheView):
             )
         super().__init__(
             room=Room(capacity_bytes),
-            failed=FailedLoads(expiry_s=failure_expiry_s, failed_max=bounds.failed_max),
-        )
-        self._commands: list[CacheCommand] = []
-        self._sizes = SizePredictor(default_size_bytes)
-        self._copies = Copies(room=self._room, policy=policy, bounds=bounds, emit=self._commands.append)
-        self._loads = Loads(
-            copies=self._copies,
-            room=self._room,
-            sizes=self._sizes,
+            sizes=SizePredictor(default_size_bytes),
             slots=loading_slots,
+            policy=policy,
+            failure_expiry_s=failure_expiry_s,
             bounds=bounds,
-            emit=self._commands.append,
         )
 
     def __repr__(self) -> str:
@@ -118,11 +105,6 @@ class ModelCache(CacheView):
         self._progress(now_s)
         return self._answer()
 
-    def _answer(self) -> list[CacheCommand]:
-        commands = self._commands[:]
-        self._commands.clear()
-        return commands
-
     def _note(self, event: CacheEvent, now_s: float) -> None:  # noqa: C901, PLR0912 - one branch for each event
         match event:
             case LoadRequested():
@@ -143,6 +125,8 @@ class ModelCache(CacheView):
                 self._runtime_reset(now_s)
             case Dropped():
                 self._dropped(event, now_s)
+            case PinRuled():
+                self._pin_ruled(event)
             case Abandoned():
                 self._abandoned(event, now_s)
             case Tick():
@@ -155,6 +139,7 @@ class ModelCache(CacheView):
 
     def _progress(self, now_s: float) -> None:
         """Whatever has become possible."""
+        self._copies.guards.expire(now_s)
         self._copies.shed_surplus(now_s)
         for entry, cause, error in self._loads.make_room(now_s):
             self._fail(entry, cause, Failure(error=error, at_s=now_s), now_s)
@@ -164,6 +149,8 @@ class ModelCache(CacheView):
 
     def _load_requested(self, asked: LoadRequested, now_s: float) -> None:
         entry = self._entries.get(asked.model)
+        if asked.waiting and (entry is None or entry.state not in USABLE):
+            self.misses += 1
         if entry is not None and entry.state is _S.FAILED:
             if asked.waiting:
                 self._failed.use(entry)
@@ -172,32 +159,26 @@ class ModelCache(CacheView):
                 entry = None
         if entry is None:
             self._queue(asked, now_s)
-        elif entry.state in _USABLE or entry.failure is not None:
+        elif entry.state in USABLE or entry.failure is not None:
+            self._pin_as_asked(entry, asked)
             self._settle(asked.model, entry.failure)
         elif entry.state is _S.UNLOADING or entry.leaves:
             entry.again = asked.joined(entry.again)
         else:
             self._join(entry, asked, now_s)
 
+    def _pin_as_asked(self, entry: CacheEntry, asked: LoadRequested) -> None:
+        if asked.pinned is not None:
+            self._copies.pin(entry, pinned=asked.pinned)
+
     def _join(self, entry: CacheEntry, asked: LoadRequested, now_s: float) -> None:
         """One load serves all who ask; it becomes as urgent as the most urgent of them."""
         entry.waiting = entry.waiting or asked.waiting
         entry.abandoned_s = None
+        self._pin_as_asked(entry, asked)
         entry.worth.used_s = max(entry.worth.used_s, min(asked.used_s, now_s))
         if entry.state is _S.QUEUED:
             self._loads.queue(entry)
-
-    def _queue(self, asked: LoadRequested, now_s: float) -> None:
-        worth = Worth(model=asked.model, used_s=min(asked.used_s, now_s))
-        entry = CacheEntry(type=asked.type, requested_s=now_s, waiting=asked.waiting, worth=worth)
-        crowded_out = self._loads.admit(entry)
-        if crowded_out is not entry:
-            self._entries[entry.model] = entry
-        if crowded_out is not None:
-            error = CacheBusy(f"{crowded_out.model} is not loaded: too many loads wait already; try again")
-            self._settle(crowded_out.model, Failure(error=error, at_s=now_s))
-            if crowded_out is not entry:
-                self._remove(crowded_out, Cause.CROWDED_OUT, now_s)
 
     # On its way.
 
@@ -211,15 +192,15 @@ class ModelCache(CacheView):
         entry = self._entry(event)
         self._loads.loaded(entry, measured=event.size_bytes is not None, now_s=now_s)
         self._room.recover(entry.model)
-        self._copies.arrive(entry)
+        self._copies.arrive(entry, now_s)
         if event.size_bytes is not None:
             self._measured(entry, event.size_bytes, now_s)
         elif not entry.leaves:
             self._commands.append(MeasureSize(model=entry.model))
-        if entry.state not in _USABLE:
+        if entry.state not in USABLE:
             return
         if entry.leaves:
-            self._copies.unload(entry, entry.leaves, now_s)
+            self._copies.unload(entry, entry.leaves, now_s, because=entry.leaves_because)
             return
         if entry.waiting:
             self._copies.hold(entry, now_s)
@@ -255,25 +236,6 @@ class ModelCache(CacheView):
         else:
             self._fail(entry, Cause.PULL_FAILED, event.failure, now_s)
 
-    def _fail(self, entry: CacheEntry, cause: Cause, failure: Failure, now_s: float) -> None:
-        entry.move(cause, now_s)
-        self._loads.take_out(entry)
-        if cause is not Cause.PULL_FAILED:
-            self._commands.append(DiscardFiles(model=entry.model))
-        if not entry.leaves:
-            self._settle(entry.model, failure)
-        self._remember(entry, failure, now_s)
-
-    def _remember(self, entry: CacheEntry, failure: Failure, now_s: float) -> None:
-        self._failed.add(entry, failure)
-        if entry.leaves:
-            self._remove(entry, entry.leaves, now_s)
-        self._forget_outdated(now_s)
-
-    def _forget_outdated(self, now_s: float) -> None:
-        for entry, cause in self._failed.outdated(now_s):
-            self._remove(entry, cause, now_s)
-
     # On its way out.
 
     def _unloaded(self, event: Unloaded, now_s: float) -> None:
@@ -289,7 +251,7 @@ class ModelCache(CacheView):
     def _copy_lost(self, event: CopyLost, now_s: float) -> None:
         """Several requests may report it, and some of them late."""
         entry = self._entries.get(event.model)
-        if entry is not None and entry.state in _USABLE:
+        if entry is not None and entry.state in USABLE:
             self._copies.lose(entry, Cause.COPY_LOST, now_s)
             self._forget(entry, now_s)
 
@@ -298,17 +260,26 @@ class ModelCache(CacheView):
         for entry in self._copies:
             self._copies.lose(entry, Cause.RUNTIME_RESET, now_s)
             self._forget(entry, now_s)
+        self._copies.shadow.clear()
 
     def _dropped(self, event: Dropped, now_s: float) -> None:
         entry = self._entries.get(event.model)
         if entry is None:
+            if event.unregistered:
+                self._copies.order.forget(event.model)
             return
         cause = Cause.UNREGISTERED if event.unregistered else Cause.UNLOAD_ASKED
+        entry.unregistered = event.unregistered
         if entry.again is not None or not (entry.leaves or entry.state in _NOBODY_WAITS):
-            error = gone(entry.model, unregistered=event.unregistered)
+            error = gone(entry.model, unregistered=event.unregistered, because=event.because)
             self._settle(entry.model, Failure(error=error, at_s=now_s))
         entry.again = entry.failure = None
-        self._leave(entry, cause, now_s)
+        self._leave(entry, cause, now_s, because=event.because)
+
+    def _pin_ruled(self, event: PinRuled) -> None:
+        entry = self._entries.get(event.model)
+        if entry is not None:
+            self._copies.pin(entry, pinned=event.pinned)
 
     def _abandoned(self, event: Abandoned, now_s: float) -> None:
         entry = self._entries.get(event.model)
@@ -318,53 +289,7 @@ class ModelCache(CacheView):
         if entry.state is _S.QUEUED or entry.again is not None:
             self._give_up(entry, now_s)
 
-    def _give_up(self, entry: CacheEntry, now_s: float) -> None:
-        """Nobody hears of it; what was asked for while an earlier copy goes has not begun at all."""
-        error = CacheBusy(f"the load of {entry.model} was given up: nobody waited for it")
-        self._settle(entry.model, Failure(error=error, at_s=now_s))
-        if entry.again is not None:
-            entry.again = None
-        else:
-            self._leave(entry, Cause.ABANDONED, now_s)
-
-    def _leave(self, entry: CacheEntry, cause: Cause, now_s: float) -> None:
-        """It goes: at once, or as soon as what is under way has ended."""
-        if entry.state in _USABLE:
-            self._copies.unload(entry, cause, now_s)
-        elif entry.state in (_S.PULLING, _S.LOADING):
-            if entry.state is _S.PULLING and entry.leaves is None:
-                self._commands.append(StopPull(model=entry.model))
-            entry.leaves = cause
-        elif entry.state is _S.WAITING:
-            self._discard(entry, cause, now_s)
-        elif entry.state is not _S.UNLOADING:  # QUEUED or FAILED
-            self._take_away(entry, cause, now_s)
-
-    def _discard(self, entry: CacheEntry, cause: Cause, now_s: float) -> None:
-        """It goes, and its files are there."""
-        self._commands.append(DiscardFiles(model=entry.model))
-        self._take_away(entry, cause, now_s)
-
-    def _take_away(self, entry: CacheEntry, cause: Cause, now_s: float) -> None:
-        self._loads.take_out(entry)
-        self._remove(entry, cause, now_s)
-
-    def _remove(self, entry: CacheEntry, cause: Cause, now_s: float) -> None:
-        entry.move(cause, now_s)
-        self._failed.discard(entry)
-        self._forget(entry, now_s)
-
-    def _forget(self, entry: CacheEntry, now_s: float) -> None:
-        """A REMOVED entry goes; who asked for the model meanwhile gets a new one."""
-        assert entry.state is _S.REMOVED, f"{entry} is still there"
-        del self._entries[entry.model]
-        if entry.again is not None:
-            self._queue(entry.again, now_s)
-
     # Small words.
-
-    def _settle(self, model: ModelId, failure: Failure | None = None) -> None:
-        self._commands.append(Settled(model=model, failure=failure))
 
     def _entry(self, event: Pulled | Loaded | LoadFailed | Unloaded) -> CacheEntry:
         """The entry that an answer to a command of ours is about."""

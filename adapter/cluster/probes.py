@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 PROBE_S_MAX = 2.0
 
@@ -14,6 +15,17 @@ async def port_accepts(port: int, *, host: str = "127.0.0.1") -> bool:
             return True
     except (OSError, TimeoutError):
         return False
+
+
+async def socket_accepts(path: Path) -> bool:
+    """Whether a connection to this unix socket is accepted."""
+    try:
+        async with asyncio.timeout(PROBE_S_MAX):
+            _, writer = await asyncio.open_unix_connection(str(path))
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
 
 
 async def http_answers(port: int, path: str, *, host: str = "127.0.0.1") -> bool:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
@@ -43,6 +44,9 @@ class ProcessSpec:
     """Its whole environment; None: as ours. Never told, since it may hold credentials."""
     on_line: Callable[[str], None] | None = field(default=None, repr=False)
     """Given each line of its output; must not block."""
+    sockets: Mapping[str, socket.socket] = field(default_factory=dict, repr=False)
+    """Listening sockets that it is handed (sd_listen_fds(3)), by names of letters and digits. They stay ours
+    too: while the child restarts, connections wait."""
     ready_s_max: float = 60.0
     grace_s: float = 10.0
     """Between SIGTERM and SIGKILL."""
@@ -160,7 +164,9 @@ class Process:
         return self._life.ended(now_s=self._clock.now_s())
 
     async def _spawn(self) -> asyncio.subprocess.Process:
-        leash = (sys.executable, "-I", "-S", str(_LEASH), str(os.getpid()))
+        handed = {name: each.fileno() for name, each in self.spec.sockets.items()}
+        told = ",".join(f"{name}={fd}" for name, fd in handed.items())
+        leash = (sys.executable, "-I", "-S", str(_LEASH), str(os.getpid()), told)
         return await asyncio.create_subprocess_exec(
             *leash,
             *self.spec.command,
@@ -169,6 +175,7 @@ class Process:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=tuple(handed.values()),
         )
 
     async def _probe(self, child: asyncio.subprocess.Process) -> None:

@@ -13,13 +13,17 @@ AdapterError
 │   ├── ObjectMissing          FAILED_PRECONDITION  no object at the path, or no such bucket
 │   ├── ModelCorrupt           DATA_LOSS            the files are there and cannot be read
 │   ├── FormatUnsupported      UNIMPLEMENTED        the runtime cannot load a model of this format
-│   └── ModelTooBig            OUT_OF_RANGE         bigger than all the room there is
+│   ├── ModelTooBig            OUT_OF_RANGE         bigger than all the room there is
+│   ├── RuntimeCrashed         FAILED_PRECONDITION  the runtime ended on it, more than once: quarantined
+│   └── NowhereToLoad          RESOURCE_EXHAUSTED   no instance of the mesh may hold it, or has room for it
 └── Broken                     we, or a neighbour, failed
     ├── StorageUnreachable     UNAVAILABLE          the endpoint does not answer; remembered for 10 s
     ├── DiskFull               RESOURCE_EXHAUSTED   no room for the files; remembered for 10 s
     ├── CacheBusy              RESOURCE_EXHAUSTED   everything loaded is in use; not remembered
     ├── RuntimeUnavailable     UNAVAILABLE          the runtime is not there; not remembered
+    ├── PeerUnreachable        UNAVAILABLE          another instance does not answer; not remembered
     ├── RegistryUnavailable    UNAVAILABLE          the registry does not answer; not remembered
+    ├── RegistryReadOnly       INTERNAL             this mesh may not change its registry; not remembered
     ├── RecordUnreadable       INTERNAL             what the registry has under this name is no registration
     ├── RuntimeFailed          INTERNAL             the runtime said no, for a reason of its own
     └── LoadTimedOut           INTERNAL             the load took longer than the runtime allows
@@ -27,8 +31,9 @@ AdapterError
 Codes are gRPC's. The documented table of what a user sees is `docs/errors.md`; a test keeps both alike.
 """
 
+from collections.abc import Mapping
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 class Code(IntEnum):
@@ -145,6 +150,17 @@ class ModelTooBig(Refused):
     code = Code.OUT_OF_RANGE
 
 
+class RuntimeCrashed(Refused):
+    """The runtime ended while it loaded or answered this model, more than once in the mesh."""
+
+
+class NowhereToLoad(Refused):
+    """No instance may hold it, or those that may have no room."""
+
+    code = Code.RESOURCE_EXHAUSTED
+    remember_s = 0.0
+
+
 class Broken(AdapterError):
     """Not the caller's fault."""
 
@@ -177,10 +193,23 @@ class RuntimeUnavailable(Broken):
     remember_s = 0.0
 
 
+class PeerUnreachable(Broken):
+    """Another instance does not answer."""
+
+    code = Code.UNAVAILABLE
+    remember_s = 0.0
+
+
 class RegistryUnavailable(Broken):
     """The registry does not answer."""
 
     code = Code.UNAVAILABLE
+    remember_s = 0.0
+
+
+class RegistryReadOnly(Broken):
+    """This mesh may not change its registry (`KV_READ_ONLY`)."""
+
     remember_s = 0.0
 
 
@@ -194,3 +223,21 @@ class RuntimeFailed(Broken):
 
 class LoadTimedOut(Broken):
     """The runtime did not load the model within the time it named itself."""
+
+
+_BY_CODE: Final[Mapping[Code, type[AdapterError]]] = {
+    Code.INVALID_ARGUMENT: BadModelKey,
+    Code.NOT_FOUND: ModelNotFound,
+    Code.PERMISSION_DENIED: StorageAccessDenied,
+    Code.RESOURCE_EXHAUSTED: NowhereToLoad,
+    Code.FAILED_PRECONDITION: Refused,
+    Code.OUT_OF_RANGE: ModelTooBig,
+    Code.UNIMPLEMENTED: FormatUnsupported,
+    Code.UNAVAILABLE: PeerUnreachable,
+    Code.DATA_LOSS: ModelCorrupt,
+}
+
+
+def told_elsewhere(code: Code, text: str) -> AdapterError:
+    """What another instance said of a load, as an error of ours with the same code, or INTERNAL."""
+    return _BY_CODE.get(code, RuntimeFailed)(text)

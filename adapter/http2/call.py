@@ -8,54 +8,38 @@ What the runtime refuses, or loses, is sent again where that can be done without
 from typing import Final
 
 from adapter.domain.errors import AdapterError, Code
-from adapter.http2.client_side import ClientConnection
-from adapter.http2.flow import NO_STREAM, ClientSide, Stream
+from adapter.http2.flow import NO_STREAM, ClientSide
 from adapter.http2.frames import ErrorCode
-from adapter.http2.metadata import metadata_fields, timeout_field
+from adapter.http2.metadata import metadata_fields
 from adapter.http2.outgoing import Shared, keep
-from adapter.http2.request_half import RequestHalf
 from adapter.http2.request_head import RequestHead
 from adapter.http2.response_head import RESPONSE_FIELDS, ResponseHead, trailer_fields
-from adapter.http2.retries import Again, Retries
-from adapter.http2.verdicts import Answer, Plan, Router, Target
+from adapter.http2.tries import Tries
+from adapter.http2.verdicts import Answer, Plan, Refusal, Router
 from adapter.wire.grpc_messages import ENCODINGS, PREFIX_BYTES, Chunk, MessageBounds, is_one_message, prefix
+from adapter.wire.headers import REFUSED_KEY
 
 REFUSAL_CHARS_MAX: Final = 2000
 """An error's text travels in a header, and clients take 8 KiB of those."""
 
 
-class Call(RequestHalf):
+class Call(Tries):
     """The state of one call."""
 
     began_s: float
-    deadline_s: float | None = None
-    target: Target | None = None
-    tried: tuple[object, ...] = ()
-    """The upstreams where the connection broke."""
-    last_target: Target | None = None
-    """Of the last try, also after that has failed."""
-    refusal: tuple[Code, str] | None = None
+    refusal: Refusal | None = None
     """Why it is refused as soon as it begins."""
     inner = False
     """It is part of another call, and is not counted as one from outside."""
-    invoked_s = 0.0
-    """When the last try began."""
     ended_s = 0.0
     is_answered_here = False
     """The router had the answer: there was no try of this call itself."""
     response_bytes = 0
-    _response_bounds: MessageBounds | None = None
-    _held_head: ResponseHead | None = None
-    _answering = False
-    """The client has been sent a part of the answer."""
-    _retries: Retries | None = None
-    _again = False
 
     def __init__(
         self, shared: Shared, router: Router, client: ClientSide, head: RequestHead, plan: Plan
     ) -> None:
-        super().__init__(shared, client, head, plan)
-        self._router = router
+        super().__init__(shared, router, client, head, plan)
         self.began_s = shared.now_s
         if head.timeout_s is not None:
             self.deadline_s = shared.now_s + head.timeout_s
@@ -63,16 +47,16 @@ class Call(RequestHalf):
     def __repr__(self) -> str:
         return f"<Call {self.head.rpc}, {self.request_bytes} bytes in, {self.response_bytes} out>"
 
-    def time_left_s(self) -> float | None:
-        """Until the client's deadline; None: it waits for ever."""
-        return None if self.deadline_s is None else self.deadline_s - self._shared.now_s
+    @property
+    def _whole(self) -> "Call":
+        return self
 
     # What the client does.
 
     def begin(self) -> None:
         """The headers are here."""
         if self.refusal is not None:
-            self.refuse(*self.refusal)
+            self.refuse(self.refusal.code, self.refusal.text, self.refusal.word)
         elif self.deadline_s is not None and self.deadline_s <= self.began_s:
             self.refuse(Code.DEADLINE_EXCEEDED, "the deadline has passed")
         elif not self.plan.message_first:
@@ -99,83 +83,6 @@ class Call(RequestHalf):
         ):
             self._shared.counts.note(self._shared.counts.limits_hit, "half_open_s_max")
             self.refuse(Code.CANCELLED, "the request did not come to its end")
-
-    # Where it goes.
-
-    def _route(self) -> None:
-        if self.plan.door is not None:
-            self._open(Target(self.plan.door))
-            return
-        try:
-            target = self._router.route(self)
-        except AdapterError as error:
-            self._refuse_for(error)
-            return
-        if target is None:
-            self._shared.counts.calls_waiting += 1
-            self._shared.resolve(self)
-        else:
-            self._open(target)
-
-    def resolved(self, verdict: Target | Answer) -> None:
-        """The router knows where the call goes, or what the answer is."""
-        if self.done:
-            if isinstance(verdict, Target):
-                self._router.released(verdict)
-            return
-        self._no_longer_waiting()
-        if isinstance(verdict, Answer):
-            self._answer(verdict)
-        else:
-            self._again = True
-            self._open(verdict)
-
-    def unresolved(self, code: Code, text: str) -> None:
-        """The router cannot have it answered."""
-        if not self.done:
-            self._no_longer_waiting()
-            self.refuse(code, text)
-
-    def _no_longer_waiting(self) -> None:
-        self.cancel_resolving = None
-        self._shared.counts.calls_waiting -= 1
-
-    def _open(self, target: Target) -> None:
-        self.target = self.last_target = target
-        self.invoked_s = self._shared.now_s
-        target.upstream.open(self)
-
-    def opened(self, connection: ClientConnection, stream: Stream) -> None:
-        """There is a stream towards the target; what was held goes on."""
-        target, head, held = self.target, self.head, self._held
-        assert target is not None
-        assert held is not None
-        self.upstream_connection, self.upstream_stream = connection, stream
-        self._passed = 0
-        block = head.for_peer if target.to_peer else head.for_runtime
-        if head.timeout:
-            block += self._timeout()
-        if target.fields:
-            block += target.fields
-        if not held:
-            connection.send_headers(stream, block, end=self.ended)
-            return
-        connection.send_headers(stream, block, end=False)
-        chunks = held if target.edit is None and target.message is None else self._rewritten(target, held)
-        ended, left = self.ended, len(chunks)
-        sent = 0
-        for chunk in chunks:
-            left -= 1
-            sent += connection.send_data(stream, chunk, end=ended and not left)
-        if not ended:
-            self.request_sent(sent)
-
-    def _timeout(self) -> bytes:
-        """What is left of the client's patience; as it came, if nothing was waited for."""
-        if not self._again:
-            return self.head.timeout
-        left_s = self.time_left_s()
-        return timeout_field(max(left_s or 0.0, 0.0))
 
     # What the upstream does.
 
@@ -239,8 +146,7 @@ class Call(RequestHalf):
         if self.done:
             return
         if code == ErrorCode.REFUSED_STREAM and self._can_repeat():
-            again = self._retry_state().after_refusal()
-            self._try_again(again, "the runtime refused the stream", "refused_stream")
+            self._lost(f"{self._where} refused the stream", refused=True)
             return
         self.client.reset(self.client_stream, _error_code(code))
         self._finish(Code.CANCELLED if code == ErrorCode.CANCEL else Code.INTERNAL)
@@ -253,10 +159,13 @@ class Call(RequestHalf):
         if self.done:
             return
         if code is Code.UNAVAILABLE and self._can_repeat():
-            again = self._retry_state().after(Code.UNAVAILABLE, reason)
-            self._try_again(again, reason, "connection_lost")
+            self._lost(reason, refused=False)
         else:
             self.refuse(code, reason)
+
+    @property
+    def _where(self) -> str:
+        return "the runtime" if self.target is None else self.target.upstream.name
 
     def _begin_answer(self, block: bytes) -> None:
         self._answering = True
@@ -266,11 +175,8 @@ class Call(RequestHalf):
 
     def _response_end(self, head: ResponseHead) -> None:
         code = Code.UNKNOWN if head.grpc_status is None else head.grpc_status
-        if code is not Code.OK and self._can_repeat():
-            again = self._retry_state().after(code, head.grpc_message)
-            if again is not Again.NO:
-                self._send_again(again)
-                return
+        if code is not Code.OK and self._is_sent_again(code, head.grpc_message, head.refused):
+            return
         stream = self.upstream_stream
         if stream is not None and not stream.ended_out:
             self._drop_upstream(ErrorCode.NO_ERROR)
@@ -280,44 +186,11 @@ class Call(RequestHalf):
             block += _server_timing({**self.target.timings_ms, "infer": infer_ms})
         self._end_client(block, code)
 
-    # Again.
-
-    def _can_repeat(self) -> bool:
-        return not self._answering and self._held is not None and self.plan.door is None
-
-    def _retry_state(self) -> Retries:
-        if self._retries is None:
-            self._retries = Retries()
-        return self._retries
-
-    def _try_again(self, again: Again, reason: str, cause: str) -> None:
-        """Elsewhere, after a connection broke; unless this has happened to the call too often."""
-        if self.target is not None:
-            self.tried = (*self.tried, self.target.upstream)
-        if again is Again.NO:
-            self.refuse(Code.UNAVAILABLE, reason)
-        else:
-            self._send_again(again, cause)
-
-    def _send_again(self, again: Again, cause: str = "") -> None:
-        counts = self._shared.counts
-        counts.note(counts.retries, cause or again.value.replace(" ", "_"))
-        target, self.target = self.target, None
-        self._drop_upstream(ErrorCode.CANCEL)
-        self._held_head = None
-        self._response_bounds = None
-        self._again = True
-        if target is not None:
-            self._router.released(target)
-            if again is Again.COPY_LOST:
-                self._router.copy_lost(target)
-        self._route()
-
     # The end.
 
-    def refuse(self, code: Code, text: str) -> None:
-        """End the call with a status of ours."""
-        fields = trailer_fields(code, text[:REFUSAL_CHARS_MAX])
+    def refuse(self, code: Code, text: str, word: str = "") -> None:
+        """End the call with a status of ours; a `word` tells another instance that it may ask elsewhere."""
+        fields = trailer_fields(code, text[:REFUSAL_CHARS_MAX]) + self._told_peer(word)
         if code is Code.UNIMPLEMENTED and self.head.encoding:
             fields += metadata_fields([("grpc-accept-encoding", ",".join(ENCODINGS))])
         self._drop_upstream(ErrorCode.CANCEL)
@@ -326,11 +199,16 @@ class Call(RequestHalf):
             fields = RESPONSE_FIELDS + fields
         self._end_client(fields, code)
 
+    def _told_peer(self, word: str) -> bytes:
+        if not word or not self.caller.from_peer or self._answering:
+            return b""
+        return metadata_fields([(REFUSED_KEY, word)])
+
     def _answer(self, answer: Answer) -> None:
         self.is_answered_here = True
         if answer.code is not Code.OK or answer.message is None:
-            block = RESPONSE_FIELDS + trailer_fields(answer.code, answer.text, answer.trailing)
-            self._end_client(block, answer.code)
+            fields = trailer_fields(answer.code, answer.text, answer.trailing) + self._told_peer(answer.word)
+            self._end_client(RESPONSE_FIELDS + fields, answer.code)
             return
         self._begin_answer(RESPONSE_FIELDS + metadata_fields(answer.initial))
         self.response_bytes += len(answer.message) + PREFIX_BYTES

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from adapter.http2.connection import Connection
 from adapter.http2.control_frames import protocol_problem
-from adapter.http2.flow import Stream
+from adapter.http2.flow import Patience, Stream
 from adapter.http2.frames import PREFACE, STREAM_ID_MAX, ErrorCode, Flag, Setting, StreamProblem
 from adapter.http2.header_blocks import BlockReader, is_plain
 from adapter.http2.outgoing import Outlet, Shared
@@ -25,9 +25,18 @@ class ClientConnection(Connection):
     """Our side of a connection to an upstream."""
 
     def __init__(
-        self, shared: Shared, outlet: Outlet, *, on_change: Callable[["ClientConnection"], None]
+        self,
+        shared: Shared,
+        outlet: Outlet,
+        *,
+        name: str,
+        on_change: Callable[["ClientConnection"], None],
+        patience: Patience | None = None,
     ) -> None:
-        super().__init__(shared, outlet)
+        super().__init__(shared, outlet, patience)
+        self._name = name
+        self.end_reason = ""
+        """Why it ended, once it has."""
         self._on_change = on_change
         """Called when a stream has ended, when the peer tells its limit, and when the connection ends."""
         # gRPC's servers end streams beyond their limit, so none is opened before they have told it.
@@ -146,6 +155,12 @@ class ClientConnection(Connection):
         self._on_change(self)
         self.close_if_unused()
 
+    def excuse(self, late_s: float) -> None:
+        """So long it was us who stood still: that does not count as the upstream's silence."""
+        self.began_s += late_s
+        if self.asked_s is not None:
+            self.asked_s += late_s
+
     def close_if_unused(self) -> None:
         """After GOAWAY, the last stream closes the connection."""
         if self.goaway_received and not self.streams:
@@ -153,9 +168,10 @@ class ClientConnection(Connection):
 
     def _lost_streams(self, streams: list[Stream], reason: str) -> None:
         self.shared.counts.upstream_connections_open -= 1
+        self.end_reason = reason
         self._on_change(self)
         for stream in streams:
-            stream.call.upstream_failed(f"the connection to the runtime ended: {reason}")
+            stream.call.upstream_failed(f"the connection to {self._name} ended: {reason}")
 
     def _allow(self, what: str) -> None:
         """A runtime is trusted not to flood us."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from adapter.http2.control_frames import ControlFrames, after_priority, protocol_problem
-from adapter.http2.flow import Stream
+from adapter.http2.flow import Patience, Stream
 from adapter.http2.frames import (
     DEFAULT_FRAME_BYTES,
     DEFAULT_WINDOW,
@@ -37,20 +37,23 @@ VIEW_SHARE_MIN: Final = 16
 """A view keeps all that was read with it; it may be no smaller a part of that."""
 
 KEEPALIVE_PING: Final = b"remesh:k"
+SILENT: Final = "no answer to PING"
 
 
 class Connection(ControlFrames):
     """One side of one connection, of either role."""
 
-    def __init__(self, shared: Shared, outlet: Outlet) -> None:
+    def __init__(self, shared: Shared, outlet: Outlet, patience: Patience | None = None) -> None:
         super().__init__(shared, outlet)
+        self._patience = patience or shared.patience
         self.began_s = self.heard_s = shared.now_s
         self._partial = b""
         self._block: list[bytes] | None = None
         self._block_stream, self._block_flags, self._block_bytes = 0, 0, 0
         self._frame_bytes_in = DEFAULT_FRAME_BYTES
         self._receive_window = max(shared.limits.connection_window_bytes, DEFAULT_WINDOW)
-        self._asked_s: float | None = None
+        self.asked_s: float | None = None
+        """Since when a sign of life is awaited."""
 
     # What a subclass does.
 
@@ -88,7 +91,7 @@ class Connection(ControlFrames):
             return
         self.shared.counts.bytes_in += len(data)
         self.heard_s = self.shared.now_s
-        self._asked_s = None
+        self.asked_s = None
         try:
             position = 0
             if self._partial:
@@ -120,19 +123,19 @@ class Connection(ControlFrames):
 
     def tick(self, now_s: float) -> None:
         """Time has passed: ask a silent peer for a sign of life, and end what stalls."""
-        limits = self.shared.limits
-        if not self._settings_acknowledged and now_s - self.began_s > limits.handshake_s_max:
+        patience = self._patience
+        if not self._settings_acknowledged and now_s - self.began_s > patience.handshake_s:
             self._hit("handshake_s_max")
             self.fail(ErrorCode.SETTINGS_TIMEOUT, "SETTINGS were not acknowledged")
-        elif self._asked_s is not None:
-            if now_s - self._asked_s > limits.keepalive_timeout_s:
+        elif self.asked_s is not None:
+            if now_s - self.asked_s > patience.keepalive_timeout_s:
                 self._hit("keepalive_timeout_s")
-                self.fail(ErrorCode.NO_ERROR, "no answer to PING")
-        elif now_s - self.heard_s > limits.keepalive_s and self._is_worth_asking:
-            self._asked_s = now_s
+                self.fail(ErrorCode.NO_ERROR, SILENT)
+        elif now_s - self.heard_s > patience.keepalive_s and self._is_worth_asking:
+            self.asked_s = now_s
             self.push(ping_frame(KEEPALIVE_PING, ack=False))
         if not self.finished:
-            self._end_stalled(now_s - limits.stall_s_max)
+            self._end_stalled(now_s - self.shared.limits.stall_s_max)
             if self._receive_window < self.shared.limits.connection_window_bytes >> 1:
                 self._give_credit()
 

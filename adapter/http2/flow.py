@@ -61,7 +61,7 @@ class Limits:
     keepalive_s: float = 300.0
     """How long a peer may be silent before it is asked by PING."""
     keepalive_timeout_s: float = 20.0
-    """How long it may take to answer."""
+    """How long it may take to answer. Other instances have less time for both (`PEER_PATIENCE`)."""
     waiting_calls_max: int = 10_000
     """Calls that wait for a stream towards one upstream (UNAVAILABLE)."""
     upstream_connections_max: int = 8
@@ -72,6 +72,22 @@ class Limits:
     """How long a client's connection may last (GOAWAY with NO_ERROR); None: for ever."""
     age_grace_s: float | None = None
     """How long the calls of a connection of that age may still take; None: as long as they like."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long the other side of a connection may keep us waiting before the connection counts as lost."""
+
+    handshake_s: float
+    """Until it has acknowledged our SETTINGS."""
+    keepalive_s: float
+    """How long it may be silent before it is asked by PING."""
+    keepalive_timeout_s: float
+    """Until it has answered that."""
+
+
+PEER_PATIENCE: Final = Patience(handshake_s=2.0, keepalive_s=1.0, keepalive_timeout_s=2.0)
+"""With another instance: calls that wait for one that is frozen go elsewhere after some 3 s."""
 
 
 @dataclass(slots=True)

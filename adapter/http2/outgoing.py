@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, MutableSequence
 from typing import TYPE_CHECKING, Final, Protocol
 
-from adapter.http2.flow import ClientSide, Counts, Limits, Stream
+from adapter.http2.flow import ClientSide, Counts, Limits, Patience, Stream
 from adapter.http2.frames import (
     DEFAULT_FRAME_BYTES,
     DEFAULT_WINDOW,
@@ -61,6 +61,12 @@ class Shared:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
+        self.patience = Patience(
+            handshake_s=limits.handshake_s_max,
+            keepalive_s=limits.keepalive_s,
+            keepalive_timeout_s=limits.keepalive_timeout_s,
+        )
+        """With all but other instances."""
         self.counts = Counts()
         self.now_s = 0.0
         """The time of what is being handled; the shell sets it."""

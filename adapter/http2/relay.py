@@ -5,14 +5,14 @@ from typing import Final
 
 from adapter.domain.errors import AdapterError, Code
 from adapter.http2.call import Call
-from adapter.http2.flow import ClientSide, Limits
+from adapter.http2.flow import ClientSide, Limits, Patience
 from adapter.http2.local_client import LocalClient, local_stream
 from adapter.http2.outgoing import Outlet, Shared
 from adapter.http2.relief import TOO_MUCH, relieve
 from adapter.http2.request_head import HeadReader, RequestHead, encode_request
 from adapter.http2.server_side import ServerConnection
 from adapter.http2.upstream import Upstream
-from adapter.http2.verdicts import ANYONE, Answer, Caller, Plan, Router
+from adapter.http2.verdicts import ANYONE, Answer, Caller, Plan, Refusal, Router, refusal_of
 from adapter.wire.grpc_messages import prefix
 from adapter.wire.headers import Pair
 
@@ -44,11 +44,21 @@ class Relay:
         """A client has connected."""
         return ServerConnection(self, outlet, caller=caller)
 
-    def upstream(self, name: str, connect: Callable[[Upstream], None]) -> Upstream:
-        """Something that calls can go to."""
-        upstream = Upstream(self.shared, name, connect)
+    def upstream(
+        self, name: str, connect: Callable[[Upstream], None], *, peer: Patience | None = None
+    ) -> Upstream:
+        """Something that calls can go to; another instance is given the patience that there is with it."""
+        upstream = Upstream(self.shared, name, connect, peer=peer)
         self.upstreams.append(upstream)
         return upstream
+
+    def drop_upstream(self, upstream: Upstream) -> None:
+        """No call goes there any more; what it has begun to answer may end."""
+        upstream.leave()
+        self._forget_left()
+
+    def _forget_left(self) -> None:
+        self.upstreams = [upstream for upstream in self.upstreams if not upstream.is_over]
 
     def call(self, client: ServerConnection, head: RequestHead) -> Call:
         """A call that a client begins."""
@@ -73,7 +83,28 @@ class Relay:
         call = self._planned(client, head, ANYONE)
         call.inner = inner
         if self.shared.is_full:
-            call.refusal = (Code.RESOURCE_EXHAUSTED, TOO_MUCH)
+            call.refusal = Refusal(Code.RESOURCE_EXHAUSTED, TOO_MUCH)
+        return self._begun(call, message)
+
+    def ask(
+        self,
+        upstream: Upstream,
+        rpc: str,
+        message: bytes,
+        *,
+        timeout_s: float | None,
+        answered: Callable[[Answer], None],
+    ) -> Call:
+        """A call of ours to this upstream, which nobody routes or counts, and which is tried once."""
+        head = self._local_head(rpc, (), timeout_s)
+        self.shared.counts.calls_begun += 1
+        self.shared.counts.calls_open += 1
+        client = LocalClient(self.shared, answered)
+        call = Call(self.shared, self.router, client, head, Plan(door=upstream))
+        call.inner = True
+        return self._begun(call, message)
+
+    def _begun(self, call: Call, message: bytes) -> Call:
         call.client_stream = local_stream(call)
         call.begin()
         call.request_data(prefix(len(message)) + message, end=True)
@@ -93,16 +124,17 @@ class Relay:
         counts = self.shared.counts
         counts.calls_begun += 1
         counts.calls_open += 1
-        refusal: tuple[Code, str] | None = None
+        refusal: Refusal | None = None
         plan = _NO_PLAN
         if head.problem:
-            refusal = (Code.INVALID_ARGUMENT, head.problem)
+            refusal = Refusal(Code.INVALID_ARGUMENT, head.problem)
         else:
             try:
                 plan = self.router.plan(head, caller)
             except AdapterError as error:
-                refusal = (error.code, str(error))
+                refusal = refusal_of(error)
         call = Call(self.shared, self.router, client, head, plan)
+        call.caller = caller
         call.refusal = refusal
         return call
 
@@ -110,8 +142,10 @@ class Relay:
         """Time has passed."""
         for client in list(self.clients):
             client.tick(now_s)
-        for upstream in self.upstreams:
+        for upstream in list(self.upstreams):
             upstream.tick(now_s)
+        if any([upstream.is_over for upstream in self.upstreams]):  # noqa: C419 - mypyc would make it one anyway
+            self._forget_left()
 
     def _relieve(self) -> None:
         """Once in a while is enough: it takes long, and who is not a client has limits of its own."""
@@ -129,7 +163,7 @@ class Relay:
         """End everything at once."""
         for client in list(self.clients):
             client.lost("this instance stops")
-        for upstream in self.upstreams:
+        for upstream in list(self.upstreams):
             upstream.close()
 
 

@@ -13,7 +13,7 @@ from adapter.http2.client_side import ClientConnection
 from adapter.http2.flow import ClientSide, Exchange, Stream
 from adapter.http2.outgoing import Shared, keep
 from adapter.http2.request_head import RequestHead
-from adapter.http2.verdicts import Plan, Target
+from adapter.http2.verdicts import Plan, Target, refusal_of
 from adapter.wire.chunks import NotSure, located_in_chunks
 from adapter.wire.grpc_messages import (
     PREFIX_BYTES,
@@ -65,8 +65,8 @@ class RequestHalf(Exchange):
         """The call can be routed."""
 
     @abstractmethod
-    def refuse(self, code: Code, text: str) -> None:
-        """End the call with a status of ours."""
+    def refuse(self, code: Code, text: str, word: str = "") -> None:
+        """End the call with a status of ours; a `word` tells another instance that it may ask elsewhere."""
 
     @property
     def first_message(self) -> bytes | None:
@@ -159,7 +159,8 @@ class RequestHalf(Exchange):
     def _refuse_for(self, error: AdapterError) -> None:
         if isinstance(error, MessageTooLarge):
             self._shared.counts.note(self._shared.counts.limits_hit, "message_bytes_max")
-        self.refuse(error.code, str(error))
+        refusal = refusal_of(error)
+        self.refuse(refusal.code, refusal.text, refusal.word)
 
     def _amid_message(self, chunk: Chunk, size: int) -> None:
         """A part of the request that neither begins nor ends a message: most of what is in a large one."""

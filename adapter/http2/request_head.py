@@ -1,19 +1,18 @@
 """What the header block of a request says.
 
-Rules of form are RFC 9113's (section 8); which fields a runtime is sent is ModelMesh's (reference: ModelMesh
-core 2.6), except that a custom header whose name is the beginning of a reserved one is not lost.
+Rules of form are RFC 9113's (section 8); which fields a runtime or a peer is sent, `field_kinds` says.
 
 One client's blocks are mostly alike. A block that came before is known by its bytes. Of one that differs only
 towards its end (in the timeout, in trace ids) the beginning is known, and only the rest is read.
 """
 
-import re
 from collections.abc import Iterable, Sequence
-from enum import IntEnum
 from typing import Final
 
+from adapter.http2.field_kinds import PSEUDO, Kind, kind_of
 from adapter.http2.frames import ErrorCode, StreamProblem
 from adapter.http2.header_blocks import (
+    EMPTY_TABLE,
     BlockReader,
     Field,
     FieldMemory,
@@ -26,7 +25,7 @@ from adapter.http2.header_blocks import (
     value_of,
 )
 from adapter.http2.metadata import metadata_fields, metadata_of, pairs, timeout_field, timeout_s
-from adapter.wire.headers import LEGACY_MODEL_KEY, Pair
+from adapter.wire.headers import Pair
 
 HEADS_REMEMBERED_MAX: Final = 1024
 NAMES_REMEMBERED_MAX: Final = 4096
@@ -43,63 +42,13 @@ class HeadersTooBig(Exception):
     """The fields count more bytes than the header list may have."""
 
 
-class Kind(IntEnum):
-    """What a field is to us, by its name."""
-
-    FORWARDED = 0
-    """Nothing: it goes on."""
-    TIMEOUT = 1
-    NOT_FORWARDED = 2
-    """It goes on to a peer, and not to a runtime."""
-    ID = 3
-    """It is for the mesh: it names the model, or says how the call is meant."""
-    ENCODING = 4
-    PSEUDO = 5
-    CHECKED = 6
-    """Its value is looked at."""
-    MALFORMED = 7
-
-
 _HUFFMAN: Final = 0x7F
 """The first byte of a value that is greater says that it is in Huffman's code."""
 
 _FORWARDED: Final = int(Kind.FORWARDED)
 _TIMEOUT: Final = int(Kind.TIMEOUT)
 _NOT_FORWARDED: Final = int(Kind.NOT_FORWARDED)
-
-_NAME = re.compile(rb"[!-9;-@\[-~]+")
-"""RFC 9113, section 8.2.1: no capitals, no colon, nothing that cannot be seen."""
-
-_PSEUDO = {b":method": 1, b":scheme": 2, b":path": 4, b":authority": 8}
 _REQUIRED: Final = 1 | 2 | 4
-_KINDS = {
-    **dict.fromkeys(_PSEUDO, Kind.PSEUDO),
-    b"connection": Kind.MALFORMED,
-    b"proxy-connection": Kind.MALFORMED,
-    b"keep-alive": Kind.MALFORMED,
-    b"transfer-encoding": Kind.MALFORMED,
-    b"upgrade": Kind.MALFORMED,
-    b"te": Kind.CHECKED,
-    b"content-type": Kind.CHECKED,
-    b"content-length": Kind.CHECKED,
-    b"user-agent": Kind.NOT_FORWARDED,
-    b"grpc-timeout": Kind.TIMEOUT,
-    b"grpc-encoding": Kind.ENCODING,
-    b"grpc-accept-encoding": Kind.FORWARDED,
-    LEGACY_MODEL_KEY.encode(): Kind.ID,
-}
-
-
-def kind_of(name: bytes) -> Kind:
-    """What a field of this name is to us."""
-    known = _KINDS.get(name)
-    if known is not None:
-        return known
-    if not _NAME.fullmatch(name):
-        return Kind.MALFORMED
-    if name.startswith(b"mm-"):
-        return Kind.ID
-    return Kind.NOT_FORWARDED if name.startswith(b"grpc-") else Kind.FORWARDED
 
 
 class RequestHead:
@@ -129,6 +78,9 @@ class RequestHead:
     """Why the call is refused, if it is: what names the model is not base64."""
     _seen = 0
     _regular = False
+    _cuts: tuple[int, ...] = ()
+    """Where the fields begin and end that no peer is sent, one after the other."""
+    _for_peer: bytes | None = None
 
     def __init__(self, memory: FieldMemory) -> None:
         self._memory = memory
@@ -142,14 +94,23 @@ class RequestHead:
 
     @property
     def for_peer(self) -> bytes:
-        """The block without the timeout."""
-        return b"".join(raw for raw, _ in split(self.block) if raw != self.timeout)
+        """The block without the timeout, and without what only instances may say."""
+        if self._for_peer is None:
+            # Table size updates stand at the beginning, and are no fields.
+            block = self.block.lstrip(EMPTY_TABLE)
+            kept, end, cuts = [], 0, self._cuts
+            for number in range(0, len(cuts), 2):
+                kept.append(block[end : cuts[number]])
+                end = cuts[number + 1]
+            self._for_peer = b"".join((*kept, block[end:])) if kept else block
+        return self._for_peer
 
     def copy(self) -> "RequestHead":
         """Another head that begins with the same fields."""
         other = RequestHead(self._memory)
         other._seen = self._seen
         other._regular = self._regular
+        other._cuts = self._cuts
         other.block = self.block
         other.method = self.method
         other.path = self.path
@@ -169,7 +130,7 @@ class RequestHead:
         known = kinds.kinds
         runtime = [self.for_runtime]
         regular = self._regular
-        for raw, value_at in fields:
+        for number, (raw, value_at) in enumerate(fields):
             kind = known.get(raw[:value_at])
             if kind is None:
                 kind = kinds.learn(raw, value_at, self._memory)
@@ -181,6 +142,7 @@ class RequestHead:
             elif kind == _TIMEOUT:
                 regular = True
                 self.timeout, self.timeout_s = raw, timeout_s(value_of(raw, value_at))
+                self._cut(fields, number)
             elif kind == Kind.PSEUDO:
                 if regular:
                     raise _malformed(stream_id, "a pseudo-header field after another one")
@@ -191,10 +153,17 @@ class RequestHead:
                 check_value(raw, value_at, stream_id)
             else:
                 regular = True
-                if self._note(kind, self._memory.field(raw), stream_id):
+                if self._note(kind, fields, number, stream_id):
                     runtime.append(raw)
         self._regular = regular
         self.for_runtime = b"".join(runtime)
+
+    def _cut(self, fields: Sequence[tuple[bytes, int]], number: int) -> None:
+        """No peer is sent this one of the further fields."""
+        start = len(self.block)
+        for raw, _ in fields[:number]:
+            start += len(raw)
+        self._cuts = (*self._cuts, start, start + len(fields[number][0]))
 
     def check(self, stream_id: int) -> None:
         """Raise `StreamProblem` if a field is missing that every request has (section 8.3.1)."""
@@ -206,7 +175,7 @@ class RequestHead:
     def _note_pseudo(self, field: Field, stream_id: int) -> None:
         if unfit(field.value):
             raise _malformed(stream_id, f"what {field.name.decode()} may not hold")
-        bit = _PSEUDO[field.name]
+        bit = PSEUDO[field.name]
         if self._seen & bit:
             raise _malformed(stream_id, f"{field.name.decode()} is there twice")
         self._seen |= bit
@@ -216,10 +185,12 @@ class RequestHead:
             self.path = field.value
             self.rpc = field.value[1:].decode("latin-1")
 
-    def _note(self, kind: int, field: Field, stream_id: int) -> bool:
-        """Look at a field's value; gives whether runtimes get it."""
-        name, value, _ = field
-        if kind == Kind.ID:
+    def _note(self, kind: int, fields: Sequence[tuple[bytes, int]], number: int, stream_id: int) -> bool:
+        """Look at the value of one of the further fields; gives whether runtimes get it."""
+        name, value, _ = self._memory.field(fields[number][0])
+        if kind == Kind.PEERS_ONLY:
+            self._cut(fields, number)
+        if kind in {Kind.ID, Kind.PEERS_ONLY}:
             try:
                 self.ids = (*self.ids, *pairs(name, value))
             except ValueError as error:
@@ -232,14 +203,17 @@ class RequestHead:
         elif name == b"content-type":
             self.is_grpc = value.startswith(b"application/grpc") and value[16:17] != b"-"
         elif name == b"content-length":
-            if not value.isdigit() or len(value) > LENGTH_DIGITS_MAX:
-                raise _malformed(stream_id, "content-length is no number")
-            if self.content_length not in {None, int(value)}:
-                raise _malformed(stream_id, "content-length is there twice")
-            self.content_length = int(value)
+            self._note_length(value, stream_id)
         elif value != b"trailers":
             raise _malformed(stream_id, "te may be nothing but trailers")
         return True
+
+    def _note_length(self, value: bytes, stream_id: int) -> None:
+        if not value.isdigit() or len(value) > LENGTH_DIGITS_MAX:
+            raise _malformed(stream_id, "content-length is no number")
+        if self.content_length not in {None, int(value)}:
+            raise _malformed(stream_id, "content-length is there twice")
+        self.content_length = int(value)
 
 
 class NameMemory:

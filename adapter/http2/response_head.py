@@ -5,10 +5,10 @@ from typing import Final
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from adapter.domain.errors import Code
+from adapter.http2.field_kinds import Kind, kind_of
 from adapter.http2.header_blocks import Field, encode_field, encode_fields, unfit
 from adapter.http2.metadata import metadata_fields
-from adapter.http2.request_head import Kind, kind_of
-from adapter.wire.headers import Pair
+from adapter.wire.headers import REFUSED_KEY, Pair
 
 
 class ResponseHead:
@@ -23,11 +23,13 @@ class ResponseHead:
         "informational",
         "is_malformed",
         "is_plain",
+        "refused",
     )
 
     def __init__(self, fields: Sequence[Field]) -> None:
         self.fields = fields
-        self.block = b"".join([field.raw for field in fields])
+        self.block = b"".join([field.raw for field in fields if field.name != _REFUSED])
+        """What goes on: all but what one instance tells another."""
         self.grpc_status: Code | None = None
         """None: the block does not end the call."""
         self.grpc_message = ""
@@ -40,6 +42,8 @@ class ResponseHead:
         regular = fields[1:] if self.has_status else fields
         self.is_malformed = any(kind_of(name) in _OUT_OF_PLACE or unfit(value) for name, value, _ in regular)
         """It breaks section 8 of RFC 9113, and may not go on."""
+        self.refused = ""
+        """Another instance will not answer the call; the word that says why (`wire.headers.REFUSED_KEY`)."""
         for name, value, _ in fields:
             if name == b"grpc-status":
                 self.grpc_status = _CODES.get(value, Code.UNKNOWN)
@@ -47,8 +51,11 @@ class ResponseHead:
                 self.grpc_message = unquote_to_bytes(value).decode(errors="replace")
             elif name == b":status":
                 self.informational = value.startswith(b"1")
+            elif name == _REFUSED and self.has_status:
+                self.refused = value.decode("latin-1")
 
 
+_REFUSED: Final = REFUSED_KEY.encode()
 _OUT_OF_PLACE = {Kind.PSEUDO, Kind.MALFORMED}
 _CODES = {b"%d" % code: code for code in Code}
 _MESSAGE_SAFE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")

@@ -20,6 +20,9 @@ REFUSALS_MAX = 50
 """How often because the runtime refused the stream: it has not looked at it (RFC 9113, section 8.7), and may
 have room again as soon as it has seen what became of another."""
 
+PEER_TRIES_MAX = 8
+"""How many other instances one call may be sent to (reference: ModelMesh core 4.1)."""
+
 _TRITON_UNKNOWN = re.compile(
     r"Request for unknown model.*(is not found|has no available versions)", re.DOTALL
 )
@@ -57,6 +60,12 @@ class Retries:
     copies_lost: int = 0
     reconnects: int = 0
     refusals: int = 0
+    peers: int = 0
+
+    def after_peer(self) -> bool:
+        """Whether to try again after another instance did not answer the call, and count it."""
+        self.peers += 1
+        return self.peers < PEER_TRIES_MAX
 
     def after_refusal(self) -> Again:
         """What to do after the stream was refused, and count it."""

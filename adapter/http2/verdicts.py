@@ -4,7 +4,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from adapter.domain.errors import Code
+from adapter.domain.errors import AdapterError, Code
 from adapter.http2.request_head import RequestHead
 from adapter.wire.headers import Pair
 
@@ -33,9 +33,40 @@ class Caller:
     """Those of the client's certificate; None: it has shown none."""
     from_management: bool = False
     """It came in by the door that is for management."""
+    from_peer: bool = False
+    """It came in by the door that is for other instances: what they say to each other is believed."""
 
 
 ANYONE = Caller()
+
+
+class Refusal(NamedTuple):
+    """How a call is refused."""
+
+    code: Code
+    text: str
+    word: str = ""
+    """See `PeerRefusal`."""
+
+
+class PeerRefusal(AdapterError):
+    """A call that another instance forwarded is not answered here, and it may ask elsewhere.
+
+    The word says why: `draining`, `full`, `failed`, `unknown`. The other instance tries again with another
+    one; when it cannot, its client is told the error.
+    """
+
+    def __init__(self, word: str, error: AdapterError) -> None:
+        super().__init__(str(error))
+        self.word = word
+        self.error = error
+
+
+def refusal_of(error: AdapterError) -> Refusal:
+    """How a call is refused for this error."""
+    if isinstance(error, PeerRefusal):
+        return Refusal(error.error.code, str(error), error.word)
+    return Refusal(error.code, str(error))
 
 
 class Edit(NamedTuple):
@@ -63,7 +94,7 @@ class Target:
         self.edit: Edit | None = None
         """What of the first message becomes something else; it may not be compressed."""
         self.to_peer = False
-        """A peer decides again, so it is told what the client said."""
+        """A peer decides again, so it is told what the client said; `fields` add what only instances say."""
         self.timings_ms: Mapping[str, float] | None = None
         """Of a call that waited for a load: milliseconds by step."""
 
@@ -77,6 +108,8 @@ class Answer:
     initial: Sequence[Pair] = ()
     trailing: Sequence[Pair] = ()
     message: bytes | None = None
+    word: str = ""
+    """Of a refusal: see `PeerRefusal`."""
 
 
 class Router(Protocol):
@@ -106,6 +139,14 @@ class Router(Protocol):
 
     def copy_lost(self, target: Target) -> None:
         """The runtime says that it does not hold the model of this try."""
+        ...
+
+    def peer_refused(self, call: "Call", target: Target, word: str, text: str) -> None:
+        """The instance that this try went to will not answer the call, which is routed again."""
+        ...
+
+    def peer_lost(self, call: "Call", target: Target, reason: str) -> None:
+        """The connection to the instance that this try went to broke; the call is routed again."""
         ...
 
     def answered(self, call: "Call", code: Code) -> None:

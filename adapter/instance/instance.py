@@ -1,50 +1,56 @@
 """What starts in which order, and stops in the reverse (reference: ModelMesh core 7.1).
 
-Files are swept, the runtime is waited for until it is READY and so empty, the cache is made as big as the
-runtime says, and only then is the port opened. SIGTERM closes the port, lets calls in flight end, and gives
-up what is being loaded.
+Probes answer first. Files are swept, the runtime is waited for until it is READY and so empty, the cache is made
+as big as the runtime says. Then the instance takes its place in the mesh: peers may come in, its id is claimed, the
+tables of the mesh are read; and only then are the ports for clients opened. SIGTERM and /prestop have what is
+needed loaded elsewhere first; then the ports are closed, calls in flight may end, and the lease is given back.
 """
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from socket import socket
 
-from adapter.aio.clock import Clock, LoopClock
-from adapter.cache.model_cache import ModelCache
-from adapter.domain.errors import InvalidRequest
+from adapter.aio.clock import LoopClock
+from adapter.aio.groups import cancelled_at_the_end
+from adapter.domain.errors import AdapterError, InvalidRequest, RegistryUnavailable
 from adapter.domain.ids import InstanceId
 from adapter.http2 import call
 from adapter.instance.assembly import Files, Runtime, the_files, the_runtime
-from adapter.instance.cache_figures import tell_cache
+from adapter.instance.constraints_file import ConstraintsFile
 from adapter.instance.dataplane_file import DataplaneFile
-from adapter.instance.doors import Doors
-from adapter.instance.front import Behind, doors_open
-from adapter.instance.loader import Loader
-from adapter.instance.models import Models
-from adapter.instance.observers import Observers
-from adapter.instance.request_path import RequestPath
+from adapter.instance.front import Front, front
+from adapter.instance.housekeeping import keep_house
+from adapter.instance.mesh_figures import tell_mesh, tell_registry
+from adapter.instance.mesh_state import INSTANCES
+from adapter.instance.parts import Edges, Parts, join
+from adapter.instance.readiness import Readiness
+from adapter.instance.registry_door import the_registry
 from adapter.instance.runtime_watch import RuntimeWatch
 from adapter.instance.settings import InstanceSettings
-from adapter.instance.several import Several
 from adapter.instance.spi import SpiService
-from adapter.registry.embedded import EmbeddedRegistry
-from adapter.registry.model_records import ModelRecords
+from adapter.instance.static_models import read_static_models, register_static_models
+from adapter.peers.channels import PeerChannels
+from adapter.registry.encoding import decode_instance, encode_instance
+from adapter.registry.presence import KeyTaken
+from adapter.registry.registry import Entry
 from adapter.servers.grpc_server import serving
+from adapter.servers.inherited import handed_over, opened
 from adapter.servers.model_runtime import model_runtime_handlers
 from adapter.servers.payload_processors import PayloadProcessors
 from adapter.telemetry.metrics import Metrics
 from adapter.telemetry.metrics_options import BadMetricsOptions, InfoMetric, MetricsOptions
-from adapter.telemetry.request_log import RequestLogHeaders
 from adapter.wire.dataplane import DEFAULT_DATAPLANE, DataplaneConfig
 
 log = logging.getLogger(__name__)
 
-
-class _Stopped(Exception):
-    """Ends a task group: what still runs in it is cancelled."""
+TABLES_S_MAX = 120.0
+"""How long the tables of the mesh may take to be read at start (reference: ModelMesh core 3.11)."""
+HELLO_S_MAX = 5.0
+"""How long another instance of the same id may take to say that it lives (reference: ModelMesh core 3.11)."""
 
 
 async def run_instance(settings: InstanceSettings, *, variables: Mapping[str, str]) -> None:
@@ -56,25 +62,26 @@ async def run_instance(settings: InstanceSettings, *, variables: Mapping[str, st
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     info = _info_metric(settings, variables)
-    async with (
-        the_runtime(settings) as runtime,
-        the_files(settings) as files,
-        _serving(settings, runtime, files, info),
-    ):
+    async with AsyncExitStack() as stack:
+        readiness = None
+        if not settings.spi_only:
+            readiness = Readiness(stop)
+            await readiness.open(settings, stack)
+        runtime = await stack.enter_async_context(the_runtime(settings))
+        files = await stack.enter_async_context(the_files(settings))
+        if readiness is None:
+            await stack.enter_async_context(_serving_spi(settings, runtime, files))
+        else:
+            handed = opened(handed_over(variables, pid=os.getpid()))
+            await stack.enter_async_context(
+                _serving_mesh(settings, runtime, files, info, readiness, handed)
+            )
         await stop.wait()
         log.info("stopping")
 
 
-def _serving(
-    settings: InstanceSettings, runtime: Runtime, files: Files, info: InfoMetric | None
-) -> AbstractAsyncContextManager[None]:
-    if settings.spi_only:
-        return _serve_spi(settings, runtime, files)
-    return _serve_mesh(settings, runtime, files, info)
-
-
 @asynccontextmanager
-async def _serve_spi(settings: InstanceSettings, runtime: Runtime, files: Files) -> AsyncIterator[None]:
+async def _serving_spi(settings: InstanceSettings, runtime: Runtime, files: Files) -> AsyncIterator[None]:
     """Only `mmesh.ModelRuntime`, on localhost as a foreign mesh expects it."""
     service = SpiService(
         driver=runtime.driver,
@@ -90,8 +97,13 @@ async def _serve_spi(settings: InstanceSettings, runtime: Runtime, files: Files)
 
 
 @asynccontextmanager
-async def _serve_mesh(
-    settings: InstanceSettings, runtime: Runtime, files: Files, info: InfoMetric | None
+async def _serving_mesh(
+    settings: InstanceSettings,
+    runtime: Runtime,
+    files: Files,
+    info: InfoMetric | None,
+    readiness: Readiness,
+    handed: Mapping[str, socket],
 ) -> AsyncIterator[None]:
     """Inference and management at the doors, with the cache and the registry behind them."""
     clock = LoopClock()
@@ -104,115 +116,104 @@ async def _serve_mesh(
     )
     metrics = _metrics(settings, dataplane, payloads, info)
     await files.purge()
-    async with EmbeddedRegistry.open(settings.registry_path) as registry:
-        edges = _Edges(
-            runtime=runtime,
-            files=files,
-            records=ModelRecords(registry, f"{settings.kv_prefix}/{settings.service_name}/"),
-            watch=RuntimeWatch(driver=runtime.driver, channel=runtime.channel, clock=clock),
-            clock=clock,
-            payloads=payloads,
-            metrics=metrics,
-        )
-        status = await edges.watch.wait_ready(timeout_s=settings.runtime_start_s_max)
+    watch = RuntimeWatch(driver=runtime.driver, channel=runtime.channel, clock=clock)
+    async with AsyncExitStack() as stack:
+        registry = await stack.enter_async_context(the_registry(settings, clock))
+        tell_registry(metrics, registry)
+        status = await watch.wait_ready(timeout_s=settings.runtime_start_s_max)
         log.info(
             "runtime is ready", extra={"capacity_bytes": status.capacity_bytes, "version": status.version}
         )
-        async with _cancelled_at_the_end() as owner:
-            behind = _joined(settings, edges, dataplane, owner)
-            if file is not None:
-                owner.create_task(file.follow(behind.path.use), name="follow the data plane's file")
-            owner.create_task(payloads.run(), name="payload processors")
-            async with doors_open(settings, behind):
-                log.info(
-                    "instance is ready",
-                    extra={
-                        "instance": settings.instance_id,
-                        "location": settings.location,
-                        "compiled": not call.__file__.endswith(".py"),
-                    },
-                )
-                yield
+        owner = await stack.enter_async_context(cancelled_at_the_end())
+        parts = join(
+            settings,
+            Edges(
+                runtime=runtime,
+                files=files,
+                registry=registry,
+                channels=PeerChannels(),
+                watch=watch,
+                clock=clock,
+                payloads=payloads,
+                metrics=metrics,
+                dataplane=dataplane,
+            ),
+            owner,
+        )
+        tell_mesh(parts)
+        if file is not None:
+            owner.create_task(file.follow(parts.path.use), name="follow the data plane's file")
+        owner.create_task(payloads.run(), name="payload processors")
+        async with front(settings, parts, handed) as doors:
+            await _take_place(settings, parts, doors)
+            await doors.open_to_clients()
+            endpoints = {**doors.endpoints, **readiness.endpoints}
+            parts.announcer.announce(endpoints=endpoints)
+            readiness.serve(parts)
+            log.info(
+                "instance is ready",
+                extra={
+                    "instance": settings.instance_id,
+                    "location": settings.location,
+                    "endpoints": endpoints,
+                    "compiled": not call.__file__.endswith(".py"),
+                },
+            )
+            yield
+            readiness.leaving()
+            await parts.drain.leave()
+        await parts.presence.close()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Edges:
-    """What an instance of a mesh is joined from."""
-
-    runtime: Runtime
-    files: Files
-    records: ModelRecords
-    watch: RuntimeWatch
-    clock: Clock
-    payloads: PayloadProcessors
-    metrics: Metrics
-
-
-def _cache_and_hands(
-    settings: InstanceSettings, edges: _Edges, owner: asyncio.TaskGroup
-) -> tuple[ModelCache, Loader]:
-    status = edges.watch.status
-    cache = ModelCache(
-        capacity_bytes=status.capacity_bytes,
-        loading_slots=status.loading_concurrency,
-        default_size_bytes=status.default_model_bytes,
-        policy=settings.eviction,
-        failure_expiry_s=settings.load_failure_expiry_ms / 1e3,
-    )
-    tell_cache(edges.metrics, cache, edges.clock)
-    loader = Loader(
-        cache=cache,
-        provisioner=edges.files.provisioner,
-        driver=edges.runtime.driver,
-        clock=edges.clock,
-        owner=owner,
-        load_timeout_s=status.loading_timeout_s,
-        metrics=edges.metrics,
-    )
-    owner.create_task(loader.keep_time(), name="keep time")
-    keeping = edges.watch.keep(on_reset=loader.runtime_reset, start_s_max=settings.runtime_start_s_max)
-    owner.create_task(keeping, name="watch the runtime")
-    return cache, loader
+async def _take_place(settings: InstanceSettings, parts: Parts, doors: Front) -> None:
+    """Become one of the mesh. Raises `RegistryUnavailable`, or `InvalidRequest` for an id that is taken."""
+    if settings.etcd is not None:
+        await doors.open_to_peers()
+    parts.owner.create_task(parts.presence.run(), name="keep the lease")
+    parts.state.follow_in(parts.owner)
+    for records in (parts.records, parts.vmodel_records):
+        parts.owner.create_task(records.follow(), name=f"follow {records!r}")
+    record = parts.announcer.placed_at(doors.endpoints.get("peer", ""))
+    key = parts.state.key(INSTANCES, parts.state.here)
+    try:
+        await parts.presence.claim(key, encode_instance(record), outdated=lambda entry: _is_dead(parts, entry))
+        async with asyncio.timeout(TABLES_S_MAX):
+            await parts.state.seen()
+    except KeyTaken as error:
+        raise InvalidRequest(
+            f"another instance of this mesh has the id {settings.instance_id} and is alive ({error}); "
+            "give this one another name (WKUBE_POD_NAME)"
+        ) from error
+    except TimeoutError as error:
+        raise RegistryUnavailable(
+            f"the tables of the mesh could not be read within {TABLES_S_MAX:g} s; see what is wrong with KV_STORE"
+        ) from error
+    parts.announcer.stand()
+    keep_house(settings, parts)
+    if settings.type_constraints_path is not None:
+        file = ConstraintsFile(settings.type_constraints_path)
+        parts.ways.constraints = await file.read()
+        parts.owner.create_task(file.follow(parts.ways.use), name="follow the type constraints' file")
+    else:
+        parts.ways.constraints = settings.told_constraints()
+    models = read_static_models(settings.static_models, settings.static_models_path)
+    if not settings.kv_read_only:
+        await register_static_models(
+            models, parts.models, parts.vmodels, now_ms=parts.clock.epoch_ms()
+        )
 
 
-def _joined(
-    settings: InstanceSettings, edges: _Edges, dataplane: DataplaneConfig, owner: asyncio.TaskGroup
-) -> Behind:
-    """The cache, its hands, and those who ask it; what runs in the background is the owner's."""
-    clock, watch, metrics = edges.clock, edges.watch, edges.metrics
-    cache, loader = _cache_and_hands(settings, edges, owner)
-    models = Models(
-        instance=InstanceId(settings.instance_id),
-        records=edges.records,
-        cache=cache,
-        loader=loader,
-        clock=clock,
-        watch=watch,
-    )
-    several = Several(models, at_once_max=settings.multi_parallelism)
-    doors = Doors(own_port_only=settings.management_apart, client_names=settings.management_names)
-    path = RequestPath(
-        models=models,
-        cache=cache,
-        loader=loader,
-        clock=clock,
-        dataplane=dataplane,
-        watch=watch,
-        runtime_name=edges.runtime.name_of,
-        doors=doors,
-        observers=_observers(settings, metrics, edges.payloads),
-        several=several,
-    )
-    return Behind(
-        models=models,
-        path=path,
-        doors=doors,
-        several=several,
-        watch=watch,
-        metrics=metrics,
-        clock=clock,
-        owner=owner,
-    )
+async def _is_dead(parts: Parts, entry: Entry) -> bool:
+    """Whether whoever wrote this record under our id is gone: nobody answers there, or another process does."""
+    record = decode_instance(entry.key, entry.value)
+    if record is None or not record.address:
+        return True
+    here = InstanceId(parts.state.here)
+    try:
+        instance, boot = await parts.links.channels.hello(record.address, timeout_s=HELLO_S_MAX)
+    except AdapterError:
+        return True
+    return (instance, boot) != (here, record.boot)
 
 
 def _info_metric(settings: InstanceSettings, variables: Mapping[str, str]) -> InfoMetric | None:
@@ -237,26 +238,6 @@ def _metrics(
         raise InvalidRequest(str(error)) from error
     metrics.expose("remesh_payloads_total", lambda: list(payloads.figures()))
     return metrics
-
-
-def _observers(settings: InstanceSettings, metrics: Metrics, payloads: PayloadProcessors) -> Observers:
-    return Observers(
-        metrics=metrics.requests,
-        payloads=payloads,
-        log_headers=RequestLogHeaders.parse(settings.log_request_headers),
-        log_each=settings.log_each_invoke,
-    )
-
-
-@asynccontextmanager
-async def _cancelled_at_the_end() -> AsyncIterator[asyncio.TaskGroup]:
-    """A task group whose tasks are cancelled, rather than waited for, when the block is left."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            yield group
-            raise _Stopped  # noqa: TRY301 - the group is to see it
-    except* _Stopped:
-        pass
 
 
 async def _dataplane(settings: InstanceSettings, file: DataplaneFile | None) -> DataplaneConfig:

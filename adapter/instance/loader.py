@@ -34,24 +34,29 @@ from adapter.cache.messages import (
     StopPull,
     Tick,
     Unloaded,
+    WakeAt,
 )
 from adapter.cache.model_cache import ModelCache
-from adapter.domain.errors import AdapterError, CacheBusy, LoadTimedOut, RuntimeFailed
+from adapter.domain.errors import (
+    AdapterError,
+    CacheBusy,
+    LoadTimedOut,
+    RuntimeFailed,
+    RuntimeUnavailable,
+)
 from adapter.domain.ids import ModelId
 from adapter.domain.records import ModelInfo
 from adapter.domain.runtime import RuntimeStatus
 from adapter.drivers.runtime import RuntimeDriver
 from adapter.instance.flights import Flight, LoadTimings
 from adapter.instance.provisioning import Provisioned, Provisioner
+from adapter.instance.unloading import Unloading
 from adapter.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0
 """How often the cache is told that time has passed."""
-
-UNLOAD_TRIES_MAX = 10
-UNLOAD_RETRY_S = 1.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -97,6 +102,11 @@ class Loader:
         self._loading: dict[ModelId, _Loading] = {}
         self._unloading: dict[ModelId, asyncio.Task[None]] = {}
         self._turn = KeyedLock()
+        self._hands = Unloading(driver=driver, clock=clock, measures=metrics.models)
+        self.on_change: Callable[[ModelId], None] = lambda _model: None
+        """Told when something has become of a model: too often rather than too late."""
+        self.on_crash: Callable[[ModelId], AdapterError | None] = lambda _model: None
+        """Asked about a model that was loaded when the runtime ended; an error puts it into quarantine."""
 
     def __repr__(self) -> str:
         return f"<Loader {len(self._flights)} loading, {len(self._unloading)} unloading>"
@@ -153,6 +163,8 @@ class Loader:
         self._unloading.clear()
         held = list(self._cache)
         self.tell(RuntimeReset())
+        for model in held:
+            self.on_change(model)
         self.carry_out(
             self._cache.reset_capacity(
                 capacity_bytes=status.capacity_bytes,
@@ -167,10 +179,13 @@ class Loader:
         """Do what the cache answered."""
         for command in commands:
             self._carry_out(command)
+            self.on_change(command.model)
 
     def tell(self, event: CacheEvent) -> None:
         """Report an event to the cache, and do what it answers."""
         self.carry_out(self._cache.handle(event, self._clock.now_s()))
+        if not isinstance(event, Tick | RuntimeReset):
+            self.on_change(event.model)
 
     async def keep_time(self) -> None:
         """Tell the cache, again and again, that time passes; ends when cancelled."""
@@ -197,6 +212,10 @@ class Loader:
                 self._spawn("discard", model, self._discard)
             case Settled(model=model, failure=failure):
                 self._settle(model, failure)
+            case WakeAt(at_s=at_s):
+                # Several may ask; a tick too many does no harm.
+                delay_s = max(at_s - self._clock.now_s(), 0.0)
+                asyncio.get_running_loop().call_later(delay_s, self.tell, Tick())
 
     def _start_pull(self, model: ModelId) -> None:
         flight = self._flights[model]
@@ -263,7 +282,7 @@ class Loader:
                     model, loading.provisioned.info, size_hint_bytes=size_hint_bytes
                 )
         except Exception as error:  # noqa: BLE001 - as above
-            await self._clean_up(model)
+            await self._hands.clean_up(model)
             self._fail(model, self._timed_out(model) if isinstance(error, TimeoutError) else error)
             return
         loading.timings.load_s = self._clock.now_s() - began_s
@@ -294,7 +313,7 @@ class Loader:
         self.tell(Sized(model=model, size_bytes=size_bytes))
 
     async def _unload(self, model: ModelId, *, unregistered: bool) -> None:
-        failure = await self._unload_in_runtime(model)
+        failure = await self._hands.unload(model)
         await self._discard(model)
         del self._unloading[model]
         if failure is None:
@@ -306,32 +325,6 @@ class Loader:
             # Its last calls and its unload were told of since it was first forgotten.
             self._metrics.forget(model)
         self.tell(Unloaded(model=model, failure=failure))
-
-    async def _unload_in_runtime(self, model: ModelId) -> str | None:
-        """Try until it is unloaded; what went wrong last if it never was."""
-        described = ""
-        for attempt in range(UNLOAD_TRIES_MAX):
-            await self._clock.sleep(UNLOAD_RETRY_S * attempt)
-            began_s = self._clock.now_s()
-            try:
-                await self._driver.unload(model)
-            except AdapterError as error:
-                described = error.described
-                self._measures.unload_attempt_failed()
-                log.warning("unload failed", extra={"model": model, "try": attempt + 1, "error": described})
-            else:
-                self._measures.unloaded(model, took_ms=(self._clock.now_s() - began_s) * 1e3)
-                return None
-        return described
-
-    async def _clean_up(self, model: ModelId) -> None:
-        """An unload follows every failed load (reference: ModelMesh core 1.5)."""
-        try:
-            await self._driver.unload(model)
-        except AdapterError as error:
-            log.debug(
-                "nothing to unload after a failed load", extra={"model": model, "error": error.described}
-            )
 
     async def _discard_all(self, models: Sequence[ModelId]) -> None:
         for model in models:
@@ -351,6 +344,8 @@ class Loader:
 
     def _fail(self, model: ModelId, error: Exception) -> None:
         self._measures.load_failed()
+        if isinstance(error, RuntimeUnavailable):
+            error = self.on_crash(model) or error
         if isinstance(error, AdapterError):
             log.warning("model failed to load", extra={"model": model, "error": error.described})
         else:

@@ -65,15 +65,22 @@ class RuntimeWatch:
         self._there.set()
         return said
 
-    async def keep(self, *, on_reset: Callable[[RuntimeStatus], None], start_s_max: float) -> None:
-        """Call `on_reset` whenever a runtime has come back empty; ends when cancelled.
+    async def keep(
+        self,
+        *,
+        on_reset: Callable[[RuntimeStatus], None],
+        start_s_max: float,
+        on_gone: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Call `on_gone` when the runtime has ended, and `on_reset` when one has come back empty.
 
-        Raises `RuntimeUnavailable` when none comes back.
+        Ends when cancelled. Raises `RuntimeUnavailable` when none comes back.
         """
         while True:
             await self._connection_ended()
             log.warning("runtime is gone")
             self._there.clear()
+            on_gone()
             await self.wait_ready(timeout_s=start_s_max)
             log.info("runtime is back", extra={"version": self._status.version})
             on_reset(self._status)

@@ -11,7 +11,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from adapter.instance.door_settings import DoorSettings, Port
+from adapter.instance.door_settings import Port
+from adapter.instance.mesh_settings import MeshSettings
 from adapter.instance.named import named
 
 RuntimeKind = Literal["model-runtime", "python", "mlserver"]
@@ -22,7 +23,7 @@ Endpoint = Annotated[
 ]
 
 
-class InstanceSettings(DoorSettings):
+class InstanceSettings(MeshSettings):
     """Everything that `remesh instance` can be told; `remesh instance --help` lists it with the defaults."""
 
     model_config = SettingsConfigDict(
@@ -40,12 +41,6 @@ class InstanceSettings(DoorSettings):
         default="",
         about="name of the mesh; required unless --spi-only",
     )
-    pod_name: str = named(
-        "WKUBE_POD_NAME",
-        default="",
-        about="the instance's id is its last 12 characters; default: the host's name",
-    )
-    location: str = named("MM_LOCATION", "WKUBE_NODE_IP", default="", about="where it runs; told, never used")
 
     # The foreign mesh, with --spi-only
     adapter_port: Port = named(
@@ -135,7 +130,7 @@ class InstanceSettings(DoorSettings):
         about="pull before a built-in server; false: paths are local already (--spi-only)",
     )
 
-    # The cache and the registry
+    # The cache
     eviction: Literal["gdsf", "lru"] = named(
         "REMESH_EVICTION",
         default="gdsf",
@@ -147,28 +142,21 @@ class InstanceSettings(DoorSettings):
         about="how long a failed load is not tried again",
         ge=0,
     )
-    kv_store: str = named("KV_STORE", default="", about="empty: the embedded registry, below the data folder")
-    kv_prefix: Annotated[str, Field(pattern=r"^[^\s/]+$")] = named(
-        "MM_KVSTORE_PREFIX", default="tas-runtime", about="prefix of the registry's keys"
-    )
-    data_dir: Path | None = named(
-        "REMESH_DATA_DIR", default=None, about="what must survive a restart; default: the user's state folder"
-    )
 
     # Logs
-    log_level: Literal["debug", "info", "warning", "error"] = named(
-        "LOG_LEVEL", default="info", about="least severe line told"
-    )
     log_format: Literal["json", "text"] = named(
         "REMESH_LOG_FORMAT", default="json", about="form of a log line"
     )
 
     @model_validator(mode="after")
     def _is_sound(self) -> Self:
-        complaints = [*self.door_complaints(), *(text for wrong, text in self._checks() if wrong)]
+        complaints = [*self.door_complaints(), *self._mesh_complaints(), *(text for wrong, text in self._checks() if wrong)]
         if complaints:
             raise ValueError("\n".join(complaints))
         return self
+
+    def _mesh_complaints(self) -> list[str]:
+        return [] if self.spi_only else list(self.mesh_complaints())
 
     def _checks(self) -> list[tuple[object, str]]:
         return [
@@ -189,24 +177,11 @@ class InstanceSettings(DoorSettings):
                 "INTERNAL_SERVING_GRPC_PORT and INTERNAL_SERVING_GRPC_SOCKET_PATH: give one of the two",
             ),
             (
-                self.kv_store.startswith("etcd:"),
-                "KV_STORE: this version knows only its embedded registry; unset KV_STORE to use that",
-            ),
-            (
-                self.kv_store and not self.kv_store.startswith("etcd:"),
-                "KV_STORE: no such kind of store; unset KV_STORE to use the embedded registry",
-            ),
-            (
                 self.container_memory_bytes is not None
                 and self.container_memory_bytes <= self.memory_buffer_bytes,
                 "CONTAINER_MEM_REQ_BYTES: must be more than MEM_BUFFER_BYTES, or no model has room",
             ),
         ]
-
-    @property
-    def instance_id(self) -> str:
-        """The last 12 characters of the pod's name, as ModelMesh has it (reference: ModelMesh core 3.5)."""
-        return (self.pod_name or os.uname().nodename)[-12:]
 
     @property
     def capacity_bytes(self) -> int:

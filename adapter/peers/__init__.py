@@ -1,6 +1,7 @@
-"""How a mesh is asked from outside.
+"""How other instances, and a mesh from outside, are asked.
 
-Owns   the client of the management API and of inference, for the command line.
-Never  serves anything.
-Read   mesh_client.
+Owns   the channels to the other instances; the client of the management API and of inference, for the command
+       line.
+Never  serves anything, or decides which instance is asked.
+Read   channels, mesh_client.
 """

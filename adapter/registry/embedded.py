@@ -1,30 +1,28 @@
-"""A registry in one SQLite file, for an instance without etcd.
+"""The thread that owns the embedded registry's file, and how it is asked.
 
-One thread owns the connection. What is asked for while it is busy is done in one transaction, which is on
-the disk before any of it is answered, so that thousands of registrations a second share a few syncs.
-Revisions count as etcd's do: an empty store has revision 1, each commit that changes something adds 1, and
-every key keeps the revisions of its creation and of its last change, and how often it was written since.
-
-The file belongs to one process at a time, and survives the end of that process at any moment.
+What is asked for while it is busy is done in one transaction, which is on the disk before any of it is
+answered, so that thousands of registrations a second share a few syncs. The file belongs to one process at a
+time, and survives the end of that process at any moment.
 """
 
 import asyncio
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from copy import copy
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self, TypeVar
 
 from adapter.domain.errors import AdapterError, RegistryUnavailable
-from adapter.registry.registry import Entry
-from adapter.registry.sqlite_store import SqliteStore
+from adapter.registry.embedded_checks import Refusal, too_many_requests
+from adapter.registry.embedded_history import History
+from adapter.registry.sqlite_store import Committed, Identity, SqliteStore
 
 T = TypeVar("T")
 
 PENDING_MAX: Final = 20_000
-"""Calls that wait for the thread; a further one is told `RegistryUnavailable` at once."""
+"""Calls that wait for the thread; a further one is refused at once."""
 
 BATCH_MAX: Final = 1_000
 """Calls that share one transaction."""
@@ -41,20 +39,33 @@ _Outcome = tuple["asyncio.Future[Any]", Any]
 """A call's future, and its result or its error."""
 
 
-class EmbeddedRegistry:
-    """`Registry` over SQLite. Made by `open`; belongs to the event loop in which it was opened."""
+class Opened(NamedTuple):
+    """What the store is when it has been opened."""
+
+    identity: Identity
+    history: History
+    """May be read by any thread; what stands in it is on the disk."""
+    leases: dict[int, int]
+    """With their seconds."""
+
+
+class StoreThread:
+    """The store, in a thread of its own. Made by `open`; belongs to the event loop in which it was opened."""
+
+    opened: Opened
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._loop = asyncio.get_running_loop()
         self._calls = queue.SimpleQueue[_Call | None]()
-        self._opened: asyncio.Future[None] = self._loop.create_future()
+        self._open: asyncio.Future[Opened] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._closing = False
+        self._listeners: list[Callable[[Committed], None]] = []
         self._thread = threading.Thread(target=self._run, name=f"registry {path.name}", daemon=True)
 
     def __repr__(self) -> str:
-        return f"<EmbeddedRegistry {self._path}>"
+        return f"<StoreThread {self._path}>"
 
     @classmethod
     @asynccontextmanager
@@ -63,31 +74,24 @@ class EmbeddedRegistry:
 
         Raises `RegistryUnavailable` if it is damaged, in use by another process, or cannot be written.
         """
-        registry = cls(path)
-        registry._thread.start()
+        thread = cls(path)
+        thread._thread.start()
         try:
-            await registry._opened
-            yield registry
+            thread.opened = await thread._open
+            yield thread
         finally:
-            await registry._close()
+            await thread._close()
 
-    async def get(self, key: str) -> Entry | None:
-        return await self._ask(lambda store: store.get(key))
+    def listen(self, listener: Callable[[Committed], None]) -> None:
+        """It is called with what was done, before anybody who asked for it is answered."""
+        self._listeners.append(listener)
 
-    async def scan(self, prefix: str, *, after: str = "", limit: int) -> Sequence[Entry]:
-        if limit < 1:
-            raise ValueError(f"a scan needs a limit of at least 1, not {limit}")
-        return await self._ask(lambda store: store.scan(prefix, after=after, limit=limit))
-
-    async def commit(self, writes: Mapping[str, bytes | None], *, guards: Mapping[str, int]) -> int | None:
-        writes, guards = dict(writes), dict(guards)
-        return await self._ask(lambda store: store.commit(writes, guards=guards))
-
-    async def _ask(self, do: Callable[[SqliteStore], T]) -> T:
+    async def ask(self, do: Callable[[SqliteStore], T]) -> T:
+        """Have it done, once it is on the disk. Raises `Refusal`, and `RegistryUnavailable`."""
         if self._closing:
-            raise RegistryUnavailable("the registry is closed: this instance is going down")
+            raise RegistryUnavailable("the registry is closed: its process is going down")
         if self._calls.qsize() >= PENDING_MAX:
-            raise RegistryUnavailable(f"{PENDING_MAX} calls to the registry wait already; try again later")
+            raise too_many_requests()
         answer: asyncio.Future[T] = self._loop.create_future()
         self._calls.put(_Call(do, answer))
         return await answer
@@ -98,22 +102,34 @@ class EmbeddedRegistry:
         await self._ended
         self._thread.join()
 
+    def _deliver(self, done: Committed | None, outcomes: Sequence[_Outcome]) -> None:
+        if done is not None:
+            for listener in self._listeners:
+                listener(done)
+        for answer, outcome in outcomes:
+            if answer.done():  # whoever asked has left
+                continue
+            if isinstance(outcome, Exception):
+                answer.set_exception(outcome)
+            else:
+                answer.set_result(outcome)
+
     # What the thread does.
 
     def _run(self) -> None:
         try:
             with SqliteStore.open(self._path) as store:
-                self._tell([(self._opened, None)])
+                self._tell(None, [(self._open, Opened(store.identity, store.history, store.leases))])
                 while calls := self._next_calls():
-                    self._tell(_carried_out(store, calls))
+                    self._tell(*_carried_out(store, calls))
         except AdapterError as error:
             # Nobody listens any more if it comes of closing the file; what was answered is on the disk.
-            self._tell([(self._opened, error)])
+            self._tell(None, [(self._open, error)])
         finally:
-            self._tell([(self._ended, None)])
+            self._tell(None, [(self._ended, None)])
 
     def _next_calls(self) -> list[_Call]:
-        """What waits, in its order; when nothing does, wait. Empty: the registry is to be closed."""
+        """What waits, in its order; when nothing does, wait. Empty: the store is to be closed."""
         calls = []
         call = self._calls.get()
         while call is not None:
@@ -125,26 +141,24 @@ class EmbeddedRegistry:
             self._calls.put(None)  # first these, then the end
         return calls
 
-    def _tell(self, outcomes: Sequence[_Outcome]) -> None:
+    def _tell(self, done: Committed | None, outcomes: Sequence[_Outcome]) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(_deliver, outcomes)
+            self._loop.call_soon_threadsafe(self._deliver, done, outcomes)
 
 
-def _carried_out(store: SqliteStore, calls: Sequence[_Call]) -> list[_Outcome]:
+def _carried_out(store: SqliteStore, calls: Sequence[_Call]) -> tuple[Committed | None, list[_Outcome]]:
     """Do all in one transaction. What fails, fails for all: none of it is on the disk."""
     try:
-        with store.transaction():
-            return [(call.answer, call.do(store)) for call in calls]
+        with store.transaction() as done:
+            outcomes = [(call.answer, _done(store, call.do)) for call in calls]
     except Exception as error:  # noqa: BLE001 - whatever it is, those who asked must hear of it
         # To each an error of its own: a raised one gathers the frames of whoever raises it.
-        return [(call.answer, copy(error)) for call in calls]
+        return None, [(call.answer, copy(error)) for call in calls]
+    return done, outcomes
 
 
-def _deliver(outcomes: Sequence[_Outcome]) -> None:
-    for answer, outcome in outcomes:
-        if answer.done():  # whoever asked has left
-            continue
-        if isinstance(outcome, Exception):
-            answer.set_exception(outcome)
-        else:
-            answer.set_result(outcome)
+def _done(store: SqliteStore, do: Deed) -> Any:  # noqa: ANN401 - whatever the call returns
+    try:
+        return do(store)
+    except Refusal as refusal:  # its call's alone: nothing was changed
+        return refusal

@@ -1,38 +1,89 @@
-"""Keys, values and revisions in one SQLite file: the synchronous half of the embedded registry.
+"""Keys, values, revisions and leases in one SQLite file: the synchronous half of the embedded registry.
 
-Everything happens inside `transaction()`. Foreign errors become `RegistryUnavailable`, which says what to do.
+Everything happens inside `transaction()`, what changes something inside `change()` in it, which is one
+revision. Revisions count as etcd's do: an empty store has revision 1, each change that changes something
+adds 1, and every key keeps the revisions of its creation and of its last change, and counts its writes.
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
-from adapter.domain.errors import RegistryUnavailable
-from adapter.registry.registry import Entry
+from adapter.registry.embedded_history import Happened, History, Revision
+from adapter.registry.key_range import KeyRange
+from adapter.registry.sqlite_file import opened, our_words
+from adapter.stubs.etcd import kv_pb2
 
-SCHEMA_VERSION: Final = 1
-SCHEMA: Final = """
-    BEGIN;
-    CREATE TABLE entries (
-        key BLOB PRIMARY KEY, value BLOB NOT NULL,
-        create_revision INTEGER NOT NULL, mod_revision INTEGER NOT NULL, version INTEGER NOT NULL
-    ) WITHOUT ROWID;
-    CREATE TABLE store (revision INTEGER NOT NULL);
-    INSERT INTO store VALUES (1);
-    PRAGMA user_version = 1;
-    COMMIT;
-"""
+PUT: Final = "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?)"
+GET: Final = "SELECT * FROM entries WHERE key = ?"
+# For ranges with an end and without; one condition for both would not let SQLite stop at the end.
+ROWS: Final = {
+    True: "SELECT * FROM entries WHERE key >= :start AND key < :end ORDER BY key LIMIT :limit",
+    False: "SELECT * FROM entries WHERE key >= :start ORDER BY key LIMIT :limit",
+}
+COUNT: Final = {
+    True: "SELECT COUNT(*) FROM entries WHERE key >= :start AND key < :end",
+    False: "SELECT COUNT(*) FROM entries WHERE key >= :start",
+}
+# `lease <> 0` lets SQLite use the index.
+UNDER_LEASE: Final = "SELECT * FROM entries WHERE lease = ? AND lease <> 0 ORDER BY key"
 
-PUT: Final = """
-    INSERT INTO entries VALUES (:key, :value, :revision, :revision, 1)
-    ON CONFLICT (key) DO UPDATE SET value = :value, mod_revision = :revision, version = version + 1
-"""
-SCAN: Final = """
-    SELECT key, value, mod_revision FROM entries
-    WHERE key >= :prefix AND key > :after AND (:end = x'' OR key < :end) ORDER BY key LIMIT :limit
-"""
+
+class Row(NamedTuple):
+    """A key as it stands; the columns of the table in their order."""
+
+    key: bytes
+    value: bytes
+    create_revision: int
+    mod_revision: int
+    version: int
+    lease: int
+
+    def as_message(self) -> kv_pb2.KeyValue:
+        return kv_pb2.KeyValue(
+            key=self.key,
+            value=self.value,
+            create_revision=self.create_revision,
+            mod_revision=self.mod_revision,
+            version=self.version,
+            lease=self.lease,
+        )
+
+    @classmethod
+    def of(cls, kv: kv_pb2.KeyValue) -> Self:
+        """What the message says."""
+        return cls(kv.key, kv.value, kv.create_revision, kv.mod_revision, kv.version, kv.lease)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who the store says it is, in the header of each answer."""
+
+    cluster_id: int
+    member_id: int
+    raft_term: int
+    """Higher in each run."""
+
+
+class LeaseChange(NamedTuple):
+    """A lease was granted, or has ended."""
+
+    lease: int
+    ttl_s: int
+    """What it lives when nobody keeps it alive."""
+    lives: bool
+
+
+@dataclass(slots=True)
+class Committed:
+    """What a transaction did, in its order."""
+
+    revisions: list[Revision] = field(default_factory=list)
+    leases: list[LeaseChange] = field(default_factory=list)
 
 
 class SqliteStore:
@@ -42,7 +93,14 @@ class SqliteStore:
         self._path = path
         self._connection = connection
         self._revision: int
-        [(self._revision,)] = connection.execute("SELECT revision FROM store")
+        [(self._revision, cluster_id, member_id, raft_term)] = connection.execute(
+            "SELECT revision, cluster_id, member_id, raft_term FROM store"
+        )
+        self.identity = Identity(cluster_id=cluster_id, member_id=member_id, raft_term=raft_term)
+        self.history = History(self._revision)
+        self._leases: dict[int, int] = dict(connection.execute("SELECT id, ttl_s FROM leases"))
+        self._pending = Committed()
+        self._events: list[Happened] = []
 
     def __repr__(self) -> str:
         return f"<SqliteStore {self._path} at revision {self._revision}>"
@@ -51,134 +109,138 @@ class SqliteStore:
     @contextmanager
     def open(cls, path: Path) -> Iterator[Self]:
         """Open the file, or make it and its folder. Raises `RegistryUnavailable`."""
-        with _our_words(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(path, timeout=0, isolation_level=None)
-        try:
-            with _our_words(path):
-                _prepare(path, connection)
+        with opened(path) as connection:
+            with our_words(path):
                 store = cls(path, connection)
             yield store
-        finally:
-            with _our_words(path):
-                connection.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All that happens inside is on the disk afterwards, or nothing of it when an error leaves this."""
-        before = self._revision
-        with _our_words(self._path):
+    def transaction(self) -> Iterator[Committed]:
+        """All that happens inside is on the disk afterwards, or nothing of it when an error leaves this.
+
+        What it gives says what happened, and is complete afterwards.
+        """
+        revision = self._revision
+        self._pending = done = Committed()
+        with our_words(self._path):
             self._connection.execute("BEGIN")
             try:
-                yield
-                if self._revision != before:
+                yield done
+                if self._revision != revision:
                     self._connection.execute("UPDATE store SET revision = ?", (self._revision,))
                 self._connection.execute("COMMIT")
             except BaseException:
-                self._revision = before
+                self._revision = revision
+                self._undo_leases(done)
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+            finally:
+                self._pending = Committed()
+        self.history.append(done.revisions)
 
-    def get(self, key: str) -> Entry | None:
-        found = self._connection.execute(
-            "SELECT key, value, mod_revision FROM entries WHERE key = ?", (_bytes(key),)
-        ).fetchone()
-        return None if found is None else _entry(*found)
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        """All that is written inside has one revision; if nothing is, there is none."""
+        self._events = []
+        yield
+        if self._events:
+            self._revision += 1
+            self._pending.revisions.append(Revision(self._revision, self._events))
+            self._events = []
 
-    def scan(self, prefix: str, *, after: str, limit: int) -> Sequence[Entry]:
-        start = _bytes(prefix)
-        wanted = {"prefix": start, "after": _bytes(after), "end": _end_of(start), "limit": limit}
-        return [_entry(*found) for found in self._connection.execute(SCAN, wanted)]
+    # Reading.
 
-    def commit(self, writes: Mapping[str, bytes | None], *, guards: Mapping[str, int]) -> int | None:
-        """See `Registry.commit`. What changes nothing has no revision of its own, as in etcd."""
-        if any(self._mod_revision(key) != revision for key, revision in guards.items()):
-            return None
-        revision, changed = self._revision + 1, 0
-        for key, value in writes.items():
-            row = {"key": _bytes(key), "value": value, "revision": revision}
-            statement = "DELETE FROM entries WHERE key = :key" if value is None else PUT
-            changed += self._connection.execute(statement, row).rowcount
-        if changed:
-            self._revision = revision
+    @property
+    def revision(self) -> int:
+        """The last one; what is being written has the next."""
         return self._revision
 
-    def _mod_revision(self, key: str) -> int:
-        found = self._connection.execute("SELECT mod_revision FROM entries WHERE key = ?", (_bytes(key),))
-        revision: int
-        [(revision,)] = found.fetchall() or [(0,)]
-        return revision
+    @property
+    def revision_now(self) -> int:
+        """The one that a reader sees: the next one, as soon as something has been written in this change."""
+        return self._revision + bool(self._events)
 
+    def get(self, key: bytes) -> Row | None:
+        found = self._connection.execute(GET, (key,)).fetchone()
+        return None if found is None else Row(*found)
 
-def _prepare(path: Path, connection: sqlite3.Connection) -> None:
-    """Lock the file for this process, and see to it that it is what we take it for."""
-    for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL"):
-        connection.execute(f"PRAGMA {pragma}").fetchall()
-    connection.execute("BEGIN IMMEDIATE")  # takes the lock, which stays until the file is closed
-    connection.execute("COMMIT")
-    [(complaint,)] = connection.execute("PRAGMA quick_check(1)")
-    if complaint != "ok":
-        raise _damaged(path, complaint)
-    [(version,)] = connection.execute("PRAGMA user_version")
-    if version == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchall():
-        connection.executescript(SCHEMA)
-    elif version != SCHEMA_VERSION:
-        raise RegistryUnavailable(
-            f"the registry file {path} is another program's, or of another version (its schema is {version}, "
-            f"ours {SCHEMA_VERSION}); name another file, or start the version that wrote it"
-        )
+    def rows(self, keys: KeyRange, *, limit: int | None = None) -> Sequence[Row]:
+        """The first of these keys, in order."""
+        wanted = {"start": keys.start, "end": keys.end, "limit": -1 if limit is None else limit}
+        return list(map(Row._make, self._connection.execute(ROWS[bool(keys.end)], wanted)))
 
+    def count(self, keys: KeyRange) -> int:
+        count: int
+        [(count,)] = self._connection.execute(COUNT[bool(keys.end)], keys._asdict())
+        return count
 
-@contextmanager
-def _our_words(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _unavailable(path, error) from error
-    except OSError as error:
-        raise RegistryUnavailable(
-            f"the folder of the registry file {path} cannot be made: {error.strerror}; name another"
-        ) from error
+    def changed_after(self, revision: int, keys: KeyRange) -> dict[bytes, Row | None]:
+        """What those of these keys that were written after this revision had been then; None: not there.
 
+        The revision must be one that `history` can still tell.
+        """
+        known = self.history.since(revision + 1)
+        assert known is not None, "the caller has looked at history.readable"
+        pending = [*self._pending.revisions, Revision(self._revision + 1, self._events)]
+        before: dict[bytes, bytes] = {}
+        for happened in chain(known, (each for each in pending if each.number > revision)):
+            for event in happened.events:
+                if event.key in keys:
+                    before.setdefault(event.key, event.before)
+        return {
+            key: Row.of(kv_pb2.Event.FromString(was).prev_kv) if was else None for key, was in before.items()
+        }
 
-def _unavailable(path: Path, error: sqlite3.Error) -> RegistryUnavailable:
-    match getattr(error, "sqlite_errorcode", 0) & 0xFF:  # the upper bits only say more
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return RegistryUnavailable(
-                f"the registry file {path} is in use by another process; "
-                "stop that one, or give this one a file of its own"
-            )
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return _damaged(path, str(error))
-        case sqlite3.SQLITE_FULL:
-            return RegistryUnavailable(f"the disk of the registry file {path} is full; make room on it")
-        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
-            return RegistryUnavailable(
-                f"the registry file {path} cannot be opened or written ({error}); "
-                "check that it and its folder belong to this user"
-            )
-        case _:
-            return RegistryUnavailable(f"the registry file {path} cannot be used: {error}; check its disk")
+    # Writing.
 
+    def put(self, key: bytes, value: bytes, *, lease: int, before: Row | None) -> None:
+        """Write a key, which had been so before."""
+        revision = self._revision + 1
+        if before is None:
+            row = Row(key, value, revision, revision, 1, lease)
+        else:
+            row = Row(key, value, before.create_revision, revision, before.version + 1, lease)
+        self._connection.execute(PUT, row)
+        self._happened(kv_pb2.Event(type=kv_pb2.Event.PUT, kv=row.as_message()), before)
 
-def _damaged(path: Path, complaint: str) -> RegistryUnavailable:
-    return RegistryUnavailable(
-        f"the registry file {path} is damaged ({' '.join(complaint.split())}); put a backup in its place, "
-        f"or move it and {path.name}-wal away and register the models again"
-    )
+    def delete(self, row: Row) -> None:
+        """Delete a key, which is so."""
+        self._connection.execute("DELETE FROM entries WHERE key = ?", (row.key,))
+        gone = kv_pb2.KeyValue(key=row.key, mod_revision=self._revision + 1)
+        self._happened(kv_pb2.Event(type=kv_pb2.Event.DELETE, kv=gone), row)
 
+    def _happened(self, event: kv_pb2.Event, before: Row | None) -> None:
+        was = b"" if before is None else kv_pb2.Event(prev_kv=before.as_message()).SerializeToString()
+        self._events.append(Happened(event.kv.key, event.SerializeToString(), was))
 
-def _bytes(key: str) -> bytes:
-    """Keys are bytes, in whose order they are scanned. Whatever text Python has can be a key."""
-    return key.encode("utf-8", "surrogatepass")
+    # Leases.
 
+    @property
+    def leases(self) -> dict[int, int]:
+        """Every lease, with its seconds."""
+        return dict(self._leases)
 
-def _end_of(prefix: bytes) -> bytes:
-    """The first key after all that begin with the prefix; empty: there is no such key."""
-    head = prefix.rstrip(b"\xff")
-    return head[:-1] + bytes([head[-1] + 1]) if head else b""
+    def has_lease(self, lease: int) -> bool:
+        return lease in self._leases
 
+    def lease_rows(self, lease: int) -> Sequence[Row]:
+        """What was written under the lease, in order of key."""
+        return list(map(Row._make, self._connection.execute(UNDER_LEASE, (lease,))))
 
-def _entry(key: bytes, value: bytes, mod_revision: int) -> Entry:
-    return Entry(key=key.decode("utf-8", "surrogatepass"), value=value, mod_revision=mod_revision)
+    def grant(self, lease: int, ttl_s: int) -> None:
+        self._connection.execute("INSERT INTO leases VALUES (?, ?)", (lease, ttl_s))
+        self._leases[lease] = ttl_s
+        self._pending.leases.append(LeaseChange(lease, ttl_s, lives=True))
+
+    def end_lease(self, lease: int) -> None:
+        """Forget the lease; what was written under it is deleted by the caller, in the same transaction."""
+        self._connection.execute("DELETE FROM leases WHERE id = ?", (lease,))
+        self._pending.leases.append(LeaseChange(lease, self._leases.pop(lease), lives=False))
+
+    def _undo_leases(self, done: Committed) -> None:
+        for change in reversed(done.leases):
+            if change.lives:
+                del self._leases[change.lease]
+            else:
+                self._leases[change.lease] = change.ttl_s

@@ -3,14 +3,12 @@
 Metrics are never a reason not to serve models: where the port cannot be had, a line in the log says so.
 """
 
-import asyncio
 import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -19,6 +17,9 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 from adapter.aio.clock import Clock, LoopClock
+from adapter.servers.grpc_server import CannotListen
+from adapter.servers.listening import bound
+from adapter.servers.small_http import http_serving
 
 log = logging.getLogger(__name__)
 
@@ -39,56 +40,43 @@ Render = Callable[[frozenset[str]], Iterator[bytes]]
 
 @asynccontextmanager
 async def metrics_serving(
-    render: Render, *, host: str, port: int, tls: ssl.SSLContext | None = None, log_scrapes: bool = False
+    render: Render,
+    *,
+    host: str,
+    port: int,
+    replaceable: bool = False,
+    tls: ssl.SSLContext | None = None,
+    log_scrapes: bool = False,
 ) -> AsyncIterator[int | None]:
-    """Serve for as long as the block runs; gives the port, or None if it cannot be had."""
+    """Serve for as long as the block runs; gives the port, or None if it cannot be had.
+
+    A port that is taken is replaced by any free one if it is `replaceable`.
+    """
     try:
-        listener = _listener(host, port)
-    except OSError as error:
-        cause = error.strerror or str(error)
+        listener = bound(host, port, replaceable=replaceable)
+    except CannotListen as error:
+        cause = str(error)
         log.warning("metrics are not served", extra={"host": host, "port": port, "cause": cause})
         yield None
         return
-    with listener:
-        server = _Server(_config(_app(render, log_scrapes=log_scrapes), tls))
-        async with asyncio.TaskGroup() as owner:
-            owner.create_task(_serve(server, listener), name="metrics")
-            yield listener.getsockname()[1]
-            server.should_exit = True
+    async with metrics_serving_on(listener, render, tls=tls, log_scrapes=log_scrapes) as found:
+        yield found
 
 
-class _Server(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Signals are the program's."""
-        yield
-
-
-async def _serve(server: _Server, listener: socket.socket) -> None:
-    try:
-        await server.serve(sockets=[listener])
-    except Exception:
-        log.exception("metrics are not served any more")
-
-
-def _listener(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host.strip("[]"), port), family=family)
-
-
-def _config(app: Starlette, tls: ssl.SSLContext | None) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        lifespan="off",
-        access_log=False,
-        log_config=None,
-        log_level="warning",
-        server_header=False,
-        limit_concurrency=SCRAPES_MAX,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=1,
-        ssl_context_factory=(lambda _config, _default: tls) if tls is not None else None,
-    )
+@asynccontextmanager
+async def metrics_serving_on(
+    listener: socket.socket,
+    render: Render,
+    *,
+    tls: ssl.SSLContext | None = None,
+    log_scrapes: bool = False,
+) -> AsyncIterator[int]:
+    """The same on a socket that is bound already; the socket is closed then."""
+    app = _app(render, log_scrapes=log_scrapes)
+    async with http_serving(
+        app, listener, tls=tls, connections_max=SCRAPES_MAX, keep_alive_s=KEEP_ALIVE_S
+    ) as port:
+        yield port
 
 
 def _app(render: Render, *, log_scrapes: bool) -> Starlette:

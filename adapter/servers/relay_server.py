@@ -14,35 +14,27 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final
 
 from adapter.aio.clock import Clock
 from adapter.domain.errors import AdapterError, Code
 from adapter.http2.call import Call
-from adapter.http2.client_side import ClientConnection
-from adapter.http2.connection import Connection
-from adapter.http2.flow import Limits
-from adapter.http2.frames import ErrorCode
+from adapter.http2.flow import PEER_PATIENCE, Limits
 from adapter.http2.relay import TICK_S, Relay
-from adapter.http2.server_side import ServerConnection
 from adapter.http2.upstream import Upstream
-from adapter.http2.verdicts import Answer, Caller, Router
-from adapter.servers.grpc_server import CannotListen, this_task_is_cancelled
-from adapter.servers.tls import HTTP2, TlsFiles, peer_names
-from adapter.wire.grpc_messages import Chunk
+from adapter.http2.verdicts import Answer, Refusal, Router, refusal_of
+from adapter.servers.grpc_server import this_task_is_cancelled
+from adapter.servers.listening import UNIX, Listening, Where, listening
+from adapter.servers.relay_sockets import ClientSocket, UpstreamSocket
+from adapter.servers.tls import TlsFiles
 from adapter.wire.headers import Pair
+
+__all__ = ["UNIX", "RelayServer", "relaying"]
 
 log = logging.getLogger(__name__)
 
-UNIX: Final = "unix:"
 CONNECT_S_MAX: Final = 2.0
 """How long one try to connect to an upstream may take."""
-WRITE_BUFFER_BYTES: Final = 256 * 1024
-"""What the socket layer may hold of one connection before its streams wait."""
-LINGER_S_MAX: Final = 5.0
-"""How long a closed connection may take to send what it still has."""
-BACKLOG: Final = 1024
 
 
 class RelayServer:
@@ -56,8 +48,8 @@ class RelayServer:
         self._router = router
         self._owner = owner
         self._loop = asyncio.get_running_loop()
-        self._servers: list[asyncio.Server] = []
-        self._unix_paths: list[Path] = []
+        self._doors: list[Listening] = []
+        self._peers_doors: list[Listening] = []
         self.relay.shared.resolve = self._resolve
         self._flush_is_due = False
         self.now()
@@ -74,37 +66,32 @@ class RelayServer:
     # Clients.
 
     async def listen(
-        self, address: str, *, tls: ssl.SSLContext | None = None, management: bool = False
+        self,
+        where: Where,
+        *,
+        tls: ssl.SSLContext | None = None,
+        management: bool = False,
+        peers: bool = False,
     ) -> int:
-        """Take clients on `host:port` or `unix:path`; gives the port, 0 for a unix socket.
+        """Take clients on `host:port`, `unix:path` or a socket that was handed over; gives the port.
 
-        `management` makes it the door that management methods are asked by. Raises `CannotListen`.
+        `management` makes it the door that management methods are asked by, `peers` the one of the other
+        instances. Raises `CannotListen`.
         """
-        make = partial(_ClientSocket, self, management=management)
-        try:
-            if address.startswith(UNIX):
-                path = Path(address.removeprefix(UNIX))
-                server = await self._loop.create_unix_server(make, str(path), ssl=tls, backlog=BACKLOG)
-                self._unix_paths.append(path)
-                port = 0
-            else:
-                host, _, number = address.rpartition(":")
-                server = await self._loop.create_server(
-                    make, host.strip("[]"), int(number), ssl=tls, backlog=BACKLOG, reuse_port=False
-                )
-                port = server.sockets[0].getsockname()[1]
-        except OSError as error:
-            raise CannotListen(
-                f"cannot listen on {address}: another program does, or this machine has no such address"
-            ) from error
-        self._servers.append(server)
-        log.info("listening", extra={"address": address, "port": port, "tls": tls is not None})
-        return port
+        make = partial(ClientSocket, self.relay, management=management, peers=peers)
+        door = await listening(make, where, tls=tls)
+        (self._peers_doors if peers else self._doors).append(door)
+        return door.port
+
+    def stop_taking(self) -> None:
+        """Take no more clients; those who are here stay, and other instances are taken as before."""
+        for door in self._doors:
+            door.stop()
 
     async def drain(self, grace_s: float) -> None:
-        """Take no more clients, ask those who are here to go, and wait for what they have begun."""
-        for server in self._servers:
-            server.close()
+        """Take nobody any more, ask those who are here to go, and wait for what they have begun."""
+        for door in [*self._doors, *self._peers_doors]:
+            door.stop()
         by_s = self.now() + grace_s
         self.relay.drain(by_s)
         self.flush()
@@ -115,12 +102,10 @@ class RelayServer:
 
     def close(self) -> None:
         """End everything at once."""
-        for server in self._servers:
-            server.close()
+        for door in [*self._doors, *self._peers_doors]:
+            door.forget()
         self.relay.close()
         self.flush()
-        for path in self._unix_paths:
-            path.unlink(missing_ok=True)
 
     # Upstreams.
 
@@ -133,12 +118,23 @@ class RelayServer:
         connect = partial(self._begin_connecting, address, tls)
         return self.relay.upstream(name or address, connect)
 
+    def peer(self, address: str, *, tls: TlsFiles | None = None, name: str = "") -> Upstream:
+        """Another instance, at `host:port`; one that does not answer is left soon (`PEER_PATIENCE`)."""
+        connect = partial(self._begin_connecting, address, tls)
+        return self.relay.upstream(name or address, connect, peer=PEER_PATIENCE)
+
+    def drop(self, upstream: Upstream) -> None:
+        """No call goes there any more; what it has begun to answer may end."""
+        self.now()
+        self.relay.drop_upstream(upstream)
+        self.flush()
+
     def _begin_connecting(self, address: str, tls: TlsFiles | None, upstream: Upstream) -> None:
         context = None if tls is None else tls.newest
         self._owner.create_task(self._connect(address, context, upstream), name=f"connect to {address}")
 
     async def _connect(self, address: str, tls: ssl.SSLContext | None, upstream: Upstream) -> None:
-        make = partial(_UpstreamSocket, self, upstream)
+        make = partial(UpstreamSocket, self.relay, upstream)
         try:
             async with asyncio.timeout(CONNECT_S_MAX):
                 if address.startswith(UNIX):
@@ -161,7 +157,7 @@ class RelayServer:
         call.cancel_resolving = task.cancel
 
     async def _resolving(self, call: Call) -> None:
-        code, text = Code.DEADLINE_EXCEEDED, "the deadline passed while the model was made ready"
+        refusal = Refusal(Code.DEADLINE_EXCEEDED, "the deadline passed while the model was made ready")
         verdict = None
         try:
             async with asyncio.timeout(call.time_left_s()):
@@ -169,17 +165,17 @@ class RelayServer:
         except TimeoutError:
             pass
         except AdapterError as error:
-            code, text = error.code, str(error)
+            refusal = refusal_of(error)
         except asyncio.CancelledError:
             if this_task_is_cancelled():
                 raise
-            code, text = Code.UNAVAILABLE, "what the call waited for was given up; try again"
+            refusal = Refusal(Code.UNAVAILABLE, "what the call waited for was given up; try again")
         except Exception:
             log.exception("a call could not be routed", extra={"method": call.head.rpc})
-            code, text = Code.INTERNAL, "an unexpected error; the log of this instance tells more"
+            refusal = Refusal(Code.INTERNAL, "an unexpected error; the log of this instance tells more")
         self.now()
         if verdict is None:
-            call.unresolved(code, text)
+            call.unresolved(refusal.code, refusal.text, refusal.word)
         else:
             call.resolved(verdict)
         self.flush()
@@ -194,6 +190,22 @@ class RelayServer:
         inner: bool = False,
     ) -> Answer:
         """See `calls.UnaryCalls`; an `inner` call is part of another one, and not counted by itself."""
+        begin = partial(
+            self.relay.local_call, method, message, metadata=metadata, timeout_s=timeout_s, inner=inner
+        )
+        return await self._answer(begin, timeout_s)
+
+    async def ask(
+        self, upstream: Upstream, method: str, message: bytes, *, timeout_s: float | None
+    ) -> Answer:
+        """Call this upstream itself, once: what another instance is asked, which is no inference.
+
+        Never raises for what became of the call; cancelling the caller cancels the call.
+        """
+        begin = partial(self.relay.ask, upstream, method, message, timeout_s=timeout_s)
+        return await self._answer(begin, timeout_s)
+
+    async def _answer(self, begin: Callable[..., Call], timeout_s: float | None) -> Answer:
         landing: asyncio.Future[Answer] = self._loop.create_future()
 
         def land(answer: Answer) -> None:
@@ -201,9 +213,7 @@ class RelayServer:
                 landing.set_result(answer)
 
         self.now()
-        call = self.relay.local_call(
-            method, message, metadata=metadata, timeout_s=timeout_s, answered=land, inner=inner
-        )
+        call = begin(answered=land)
         self._flush_soon()
         if landing.done():
             return landing.result()
@@ -257,119 +267,6 @@ class RelayServer:
 
 
 _DRAIN_LOOK_S = 0.02
-
-
-class _Socket(asyncio.Protocol):
-    """One socket, and the connection that its bytes belong to."""
-
-    connection: Connection
-    transport: asyncio.Transport
-
-    def __init__(self, server: RelayServer) -> None:
-        self._server = server
-        self._shared = server.relay.shared
-        self._time = asyncio.get_running_loop().time
-        self.write: Callable[[bytes], object]
-        self.writelines: Callable[[list[Chunk]], object]
-        self.write = self.writelines = self._no_longer
-        self._closing = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)
-        self.transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
-        self.write, self.writelines = self.transport.write, self.transport.writelines
-        self._server.now()
-        self._join()
-        self._shared.flush()
-
-    def _join(self) -> None:
-        """There is a connection."""
-        raise NotImplementedError
-
-    def data_received(self, data: bytes) -> None:
-        shared = self._shared
-        shared.now_s = self._time()
-        try:
-            self.connection.receive(data)
-        except Exception:
-            log.exception("a connection failed in an unforeseen way")
-            self.connection.fail(ErrorCode.INTERNAL_ERROR, "an unexpected error")
-        shared.flush()
-
-    def pause_writing(self) -> None:
-        self.connection.blocked = True
-
-    def resume_writing(self) -> None:
-        self._server.now()
-        self.connection.blocked = False
-        self.connection.pump()
-        self._shared.flush()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.write = self.writelines = self._no_longer
-        self._closing = True
-        self._server.now()
-        self.connection.lost(str(exc) if exc else "it was closed")
-        self._shared.flush()
-
-    def close(self) -> None:
-        """Close once what was written has gone out, or after a while."""
-        if not self._closing:
-            self._closing = True
-            self.transport.close()
-            asyncio.get_running_loop().call_later(LINGER_S_MAX, self.transport.abort)
-
-    @staticmethod
-    def _no_longer(data: object) -> None:
-        """The socket is closed; what was still to be said is lost."""
-
-
-class _ClientSocket(_Socket):
-    """A client that does not read what it is answered is not read either, or its answers would pile up."""
-
-    connection: ServerConnection
-
-    def __init__(self, server: RelayServer, *, management: bool) -> None:
-        super().__init__(server)
-        self._management = management
-
-    def _join(self) -> None:
-        relay = self._server.relay
-        handshake: Any = self.transport.get_extra_info("ssl_object")
-        names = None if handshake is None else peer_names(handshake)
-        caller = Caller(names=names, from_management=self._management)
-        self.connection = relay.client(self, caller=caller)
-        if handshake is not None and handshake.selected_alpn_protocol() not in {*HTTP2, None}:
-            self.connection.fail(ErrorCode.PROTOCOL_ERROR, "TLS was agreed upon for another protocol than h2")
-        elif len(relay.clients) > relay.shared.limits.connections_max:
-            relay.shared.counts.note(relay.shared.counts.limits_hit, "connections_max")
-            self.connection.fail(ErrorCode.ENHANCE_YOUR_CALM, "too many connections")
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self.connection.blocked_since_s = self._shared.now_s
-        self.transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        self.connection.blocked_since_s = None
-        self.transport.resume_reading()
-        super().resume_writing()
-
-
-class _UpstreamSocket(_Socket):
-    connection: ClientConnection
-
-    def __init__(self, server: RelayServer, upstream: Upstream) -> None:
-        super().__init__(server)
-        self._upstream = upstream
-
-    def _join(self) -> None:
-        self.connection = self._upstream.connected(self)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._upstream.unblocked()
-        self._shared.flush()
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from uvicorn.server import ServerState
 
 from adapter.aio.clock import LoopClock
 from adapter.servers.calls import UnaryCalls
-from adapter.servers.grpc_server import CannotListen
+from adapter.servers.listening import BACKLOG, bound, port_of
 from adapter.servers.rest_app import RestApp
 from adapter.servers.rest_body import BodyBudget
 from adapter.servers.rest_connection import Connection, ConnectionConfig
@@ -24,7 +24,6 @@ from adapter.servers.rest_quick import QuickInference
 
 log = logging.getLogger(__name__)
 
-BACKLOG = 1024
 TICK_S = 1.0
 """How often clients are looked at that take too long; it is the `Date` header's step too."""
 
@@ -47,7 +46,7 @@ async def rest_serving(
     On leaving, no request is begun any more, and those in flight have `stop_grace_s` to end. Raises
     `CannotListen`.
     """
-    with _listener(host, port) as listener:
+    with bound(host, port) as listener:
         async with rest_serving_on(listener, calls, options=options, tls=tls) as found:
             yield found
 
@@ -63,25 +62,13 @@ async def rest_serving_on(
     """Serve REST on a socket that is bound already, as `rest_serving` does; the socket is closed then."""
     server = _RestServer(calls, options or RestOptions())
     await server.start(listener, tls)
-    port: int = listener.getsockname()[1]
+    port = port_of(listener)
     log.info("listening", extra={"door": "REST", "port": port, "tls": tls is not None})
     try:
         yield port
     finally:
         await server.stop()
         log.info("stopped listening", extra={"door": "REST", "port": port})
-
-
-def _listener(host: str, port: int) -> socket.socket:
-    bare = host.strip("[]")
-    family = socket.AF_INET6 if ":" in bare else socket.AF_INET
-    both = bare == "::" and socket.has_dualstack_ipv6()
-    try:
-        return socket.create_server((bare, port), family=family, backlog=BACKLOG, dualstack_ipv6=both)
-    except OSError as error:
-        raise CannotListen(
-            f"cannot listen on {host}:{port}: another program does, or this machine has no such address"
-        ) from error
 
 
 class _RestServer:

@@ -261,6 +261,8 @@ def _trust(context: ssl.SSLContext, paths: Sequence[Path]) -> Iterator[str]:
     if not paths:
         context.load_default_certs()
         return
+    # As in Java's trust stores: what is named is trusted itself, whoever signed it.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     yield from _unreadable(paths)
     for path in paths:
         try:

@@ -127,11 +127,24 @@ _RELAY = {
     "remesh_relay_limit_hits_total": _counter("How often a limit was reached", "limit"),
 }
 
+_MESH = {
+    "remesh_cache_requests_total": _counter("Requests by whether their model was loaded here", "outcome"),
+    "remesh_load_seconds_total": _counter(
+        "Seconds that requests' loads took: here, and as plain LRU would have had it (estimated)", "policy"
+    ),
+    "remesh_cache_loads_waiting": _gauge("Loads that are queued or under way in this instance"),
+    "remesh_instances": _gauge("Instances of the mesh, as this one sees them", "state"),
+    "remesh_registry_writes_total": _counter("Keys written to the registry by this instance"),
+    "remesh_registry_transactions_total": _counter("Transactions that carried them"),
+    "remesh_leases_lost_total": _counter("How often this instance's lease ended before it did"),
+    "remesh_shadow_calls_total": _counter("Calls copied to the shadow of an alias", "outcome"),
+}
+
 _OTHERS = {
     "remesh_payloads_total": _counter(
         "Payloads for processors: sent, failed or dropped", "processor", "outcome"
     ),
 }
 
-METRICS: Mapping[str, Metric] = {**_REQUESTS, **_LOADS, **_STATE, **_RELAY, **_OTHERS}
+METRICS: Mapping[str, Metric] = {**_REQUESTS, **_LOADS, **_STATE, **_RELAY, **_MESH, **_OTHERS}
 """By name."""

@@ -22,6 +22,12 @@ HOPS_KEY = "mm-hops"
 HOP_MARK: Final[Pair] = (HOPS_KEY, "1")
 """On a call that one instance forwards to another. Who gets it serves the call itself, or refuses it."""
 
+REFUSED_KEY = "mm-refused"
+"""In the answer of an instance that will not answer a forwarded call: why, in a word. No client sees it."""
+
+PEERS_ONLY_KEYS: Final = frozenset({HOPS_KEY, REFUSED_KEY, "mm-model-record-bin", "mm-resolved-model-bin"})
+"""What instances say to each other of a call: believed by the peers' door, and not forwarded from others."""
+
 
 class RefKind(Enum):
     """What kind of name it is."""

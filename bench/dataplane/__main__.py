@@ -21,9 +21,9 @@ from bench import harness
 from bench.dataplane.cases import MODEL
 from bench.dataplane.figures import everything, figures
 from bench.dataplane.options import Options, read
-from bench.dataplane.processes import Broken
 from bench.dataplane.sitting import Sitting, backed, started_all
 from bench.dataplane.tables import tell
+from bench.processes import Broken
 
 KINDS: Final = {True: ", compiled", False: ", plain Python"}
 

@@ -13,8 +13,8 @@ from typing import Final
 
 from bench import harness
 from bench.dataplane.cases import MODEL, RATE_A_SECOND, Case, Load, grpc_message, rest_body
-from bench.dataplane.processes import Broken, cores, ran, started, wait_for_port
 from bench.dataplane.proxies import Target, obtained
+from bench.processes import Broken, cores, ran, started, wait_for_port
 from tests.tools.recipe import Recipe, Workshop, cache_folder, go_missing, version_of
 
 SOURCES: Final = Path(__file__).with_name("traffic")

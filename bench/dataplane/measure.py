@@ -14,9 +14,9 @@ from adapter.stubs.inference import open_inference_pb2 as v2
 from bench import harness
 from bench.dataplane.cases import CASES, MODEL, OTHER_NAME, RATE_A_SECOND, Case, grpc_message, rest_body
 from bench.dataplane.ends import Backend, put_load
-from bench.dataplane.processes import Broken
 from bench.dataplane.proxies import Target
 from bench.dataplane.results import Run
+from bench.processes import Broken
 
 PREFIX_BYTES: Final = 5
 PROBE_CALLS: Final = 4

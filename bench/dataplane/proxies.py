@@ -2,12 +2,10 @@
 
 import asyncio
 import importlib
-import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -15,12 +13,12 @@ from adapter.domain.ids import ModelId
 from adapter.domain.records import ModelInfo
 from adapter.peers.mesh_client import MeshClient, MeshRefused
 from bench import harness
+from bench.compiled import check_kind, compiled_core
 from bench.dataplane import nginx
 from bench.dataplane.cases import MODEL
-from bench.dataplane.processes import Broken, Watched, cores, started, wait_for_port
+from bench.processes import Broken, Watched, cores, started, wait_for_port
 from hatch_build import missing_compiler
-from tests.tools.compiled import compiled_environment, compiled_folder
-from tests.tools.recipe import BuildFailed, Recipe, cache_folder
+from tests.tools.recipe import Recipe, cache_folder
 
 METHODS: Final = "inference.GRPCInferenceService/ModelInfer=1;inference.GRPCInferenceService/ModelMetadata=1"
 """What the runtime tells of itself: these two want the model's id in field 1."""
@@ -117,7 +115,7 @@ def _instance(folder: Path, backend: str, *, command: Sequence[str], compiled: b
         wait_for_port(spi_port, runtime)
         port, rest_port = harness.free_port(), harness.free_port()
         env = instance_settings(folder, backend=backend, port=port, rest_port=rest_port, spi_port=spi_port)
-        env |= _compiled() if compiled else {}
+        env |= compiled_core() if compiled else {}
         log = folder / "instance.log"
         with started(command, core=cores()[1], log=log, env=env) as process:
             wait_for_port(port, process)
@@ -131,23 +129,6 @@ def _instance(folder: Path, backend: str, *, command: Sequence[str], compiled: b
                 injects=True,
                 compiled=compiled,
             )
-
-
-@cache
-def _compiled() -> Mapping[str, str]:
-    """The environment in which the core is compiled; built now if need be. Raises `Broken`."""
-    try:
-        return compiled_environment(compiled_folder())
-    except BuildFailed as error:
-        raise Broken(str(error)) from error
-
-
-def check_kind(log: Path, *, compiled: bool) -> None:
-    """The instance says itself that it is what is to be measured. Raises `Broken`."""
-    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
-    said = [line["compiled"] for line in lines if line["message"] == "instance is ready"]
-    if said != [compiled]:
-        raise Broken(f"it was to be {'compiled' if compiled else 'plain Python'}, and it said {said}")
 
 
 def instance_settings(

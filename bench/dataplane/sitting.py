@@ -12,9 +12,9 @@ from bench.dataplane.cases import CASES, Case
 from bench.dataplane.ends import backend
 from bench.dataplane.measure import Bench
 from bench.dataplane.options import MEMORY, Options
-from bench.dataplane.processes import Broken, Watched
 from bench.dataplane.proxies import PLAIN, PROXIES, Start, Target, ours, ours_plain
 from bench.dataplane.results import Results, Run
+from bench.processes import Broken, Watched
 
 GROWING: Final = ("nginx", "ours")
 """Whose memory is looked at."""

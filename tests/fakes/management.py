@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from adapter.domain.errors import ModelCorrupt, ModelExists, ModelNotFound
 from adapter.domain.ids import InstanceId, ModelId
-from adapter.domain.records import ModelInfo
+from adapter.domain.records import CopyRules, ModelInfo
 from adapter.domain.runtime import LoadedModel, RuntimeState, RuntimeStatus
 from adapter.domain.status import CopyStatus, ModelReport, ModelStatus
 from adapter.wire.headers import ModelRef
@@ -19,11 +19,21 @@ class FakeManagement:
     loaded: dict[ModelId, int] = field(default_factory=dict)
     """By model, the time of last use it was loaded with."""
     failed: dict[ModelId, str] = field(default_factory=dict)
+    rules: dict[ModelId, CopyRules] = field(default_factory=dict)
     error: BaseException | None = None
 
     async def register(
-        self, model: ModelId, info: ModelInfo, *, load_now: bool, sync: bool, last_used_ms: int
+        self,
+        model: ModelId,
+        info: ModelInfo,
+        *,
+        load_now: bool,
+        sync: bool,
+        last_used_ms: int,
+        rules: CopyRules | None = None,
     ) -> ModelReport:
+        if rules is not None:
+            self.rules[model] = rules
         if self.infos.setdefault(model, info) != info:
             raise ModelExists(f"Model already exists with different attribute values: {model}")
         if load_now:

@@ -65,7 +65,11 @@ class Side:
 class H2Peer:
     """The other end of one of the relay's connections."""
 
-    def __init__(self, connection: Connection, outlet: FakeOutlet, *, client: bool, window: int) -> None:
+    def __init__(
+        self, connection: Connection, outlet: FakeOutlet, *, client: bool, window: int, name: str = ""
+    ) -> None:
+        self.name = name
+        """Of an upstream."""
         self.connection = connection
         self.outlet = outlet
         self.h2 = H2Connection(H2Configuration(client_side=client, header_encoding="utf-8"))

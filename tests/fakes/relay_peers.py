@@ -231,8 +231,10 @@ class FakeClient(FramePeer):
 class FakeRuntime(FramePeer):
     """An upstream of the relay's; it answers what it is told to."""
 
-    def __init__(self, outlet: FakeOutlet, settle: Callable[[], None]) -> None:
+    def __init__(self, outlet: FakeOutlet, settle: Callable[[], None], *, name: str = "") -> None:
         super().__init__(outlet, settle)
+        self.name = name
+        """The upstream's."""
         self._answered: set[int] = set()
 
     def greet(self, settings: dict[int, int] | None = None) -> None:
@@ -266,9 +268,9 @@ class FakeRuntime(FramePeer):
         self._answered.add(stream_id)
         self.send(self.headers_frame(stream_id, headers, end=True))
 
-    def fail(self, stream_id: int, code: Code, text: str = "") -> None:
+    def fail(self, stream_id: int, code: Code, text: str = "", *, more: Headers = ()) -> None:
         """Trailers only."""
-        told = [("grpc-message", text)] if text else []
+        told = [*([("grpc-message", text)] if text else []), *more]
         headers = [(":status", "200"), ("content-type", "application/grpc"), ("grpc-status", str(int(code)))]
         self.send(self.headers_frame(stream_id, [*headers, *told], end=True))
 

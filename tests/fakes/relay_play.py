@@ -2,8 +2,8 @@
 
 from adapter.http2.call import Call
 from adapter.http2.connection import Connection
-from adapter.http2.flow import Limits
-from adapter.http2.relay import Relay
+from adapter.http2.flow import PEER_PATIENCE, Limits
+from adapter.http2.relay import TICK_S, Relay
 from adapter.http2.upstream import Upstream
 from adapter.http2.verdicts import ANYONE, Answer, Caller, Target
 from tests.fakes.relay_books import check_books, check_rest
@@ -28,6 +28,8 @@ class Play:
         self.connecting: list[Upstream] = []
         self.connects = True
         """Connections to upstreams are opened as soon as they are asked for."""
+        self.frozen: set[str] = set()
+        """Upstreams where connections are taken, and nothing is said."""
         self.runtime_settings = runtime_settings
         self.clients: list[FakeClient] = []
         self.runtimes: list[FakeRuntime] = []
@@ -56,17 +58,26 @@ class Play:
         """The one connection to the runtime, or the newest."""
         return self.runtimes[-1]
 
+    def peer(self, name: str) -> Upstream:
+        """Another instance."""
+        return self.relay.upstream(name, self._connect, peer=PEER_PATIENCE)
+
+    def at(self, name: str) -> FakeRuntime:
+        """The newest connection to the upstream of this name."""
+        return [runtime for runtime in self.runtimes if runtime.name == name][-1]
+
     def _connect(self, upstream: Upstream) -> None:
         self.connecting.append(upstream)
 
     def connect(self) -> FakeRuntime:
         """The connection that was asked for first is there."""
-        outlet = FakeOutlet()
-        runtime = FakeRuntime(outlet, self.settle)
-        runtime.connection = self.connecting.pop(0).connected(outlet)
+        outlet, upstream = FakeOutlet(), self.connecting.pop(0)
+        runtime = FakeRuntime(outlet, self.settle, name=upstream.name)
+        runtime.connection = upstream.connected(outlet)
         self.runtimes.append(runtime)
         self.shared.flush()
-        runtime.greet(self.runtime_settings)
+        if runtime.name not in self.frozen:
+            runtime.greet(self.runtime_settings)
         return runtime
 
     def refuse_connection(self, reason: str = "nobody is there") -> None:
@@ -101,6 +112,11 @@ class Play:
         peer.connection.blocked = False
         peer.connection.pump()
         self.settle()
+
+    def tick_for(self, seconds: float) -> None:
+        """Time passes as it does outside: a tick at a time."""
+        for _ in range(round(seconds / TICK_S)):
+            self.pass_s(TICK_S)
 
     def pass_s(self, seconds: float) -> None:
         """Time passes."""

@@ -27,6 +27,10 @@ class FakeRouter:
         self.pinned: list[Target] = []
         """Given out, and not yet released."""
         self.lost: list[Target] = []
+        self.refused: list[tuple[Target, str, str]] = []
+        """By another instance: with its word and text."""
+        self.broken: list[tuple[Target, str]] = []
+        """Connections to other instances: with the reason."""
         self.ended: list[tuple[Call, Code]] = []
 
     def hit(self, call: Call) -> Target:
@@ -74,6 +78,21 @@ class FakeRouter:
 
     def copy_lost(self, target: Target) -> None:
         self.lost.append(target)
+
+    def peer_refused(self, call: Call, target: Target, word: str, text: str) -> None:
+        assert target not in self.pinned, "it is told once the try has ended"
+        self.refused.append((target, word, text))
+        self.exclude(call, target, word)
+
+    def peer_lost(self, call: Call, target: Target, reason: str) -> None:
+        assert target not in self.pinned, "it is told once the try has ended"
+        self.broken.append((target, reason))
+        self.exclude(call, target, reason)
+
+    @staticmethod
+    def exclude(call: Call, target: Target, reason: str) -> None:
+        """This call goes there no more."""
+        call.excluded = {**(call.excluded or {}), target.upstream.name: reason}
 
     def answered(self, call: Call, code: Code) -> None:
         self.ended.append((call, code))

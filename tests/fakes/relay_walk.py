@@ -16,7 +16,7 @@ from adapter.wire.grpc_messages import prefix
 from tests.fakes.relay_books import check_rest
 from tests.fakes.relay_h2 import H2Peer, Headers, Side
 from tests.fakes.relay_outlet import FakeOutlet
-from tests.fakes.relay_world import BY_HEADERS, BY_MESSAGE, Walked, World
+from tests.fakes.relay_world import BY_HEADERS, BY_MESSAGE, INSTANCES, Walked, World
 
 CLIENTS_MAX: Final = 3
 CALLS_MAX: Final = 12
@@ -115,11 +115,10 @@ class Walk(World):
         messages = [self.random.randbytes(self._size()) for _ in range(self.random.choice([1, 1, 1, 2, 3]))]
         side.planned = b"".join(prefix(len(message)) + message for message in messages)
         side.end = self.random.random() < 0.7
-        rewritten = (
-            self.random.randbytes(self._size()) if rpc == BY_MESSAGE and self.random.random() < 0.5 else None
-        )
         leaving = any(runtime.leaving and not runtime.gone for runtime in self.runtimes)
-        verdict = self.random.choice(["hit", "hit", "hit", "miss", "miss", "refuse"])
+        verdict = self.random.choice(["hit", "hit", "hit", "miss", "miss", "forward", "forward", "refuse"])
+        rewrites = rpc == BY_MESSAGE and verdict != "forward" and self.random.random() < 0.5
+        rewritten = self.random.randbytes(self._size()) if rewrites else None
         self.calls.append(
             Walked(client, side, verdict, rewritten, first=len(messages[0]) + 5, disturbed=short or leaving)
         )
@@ -153,7 +152,8 @@ class Walk(World):
             return
         outlet = FakeOutlet()
         window = self.random.choice([0, 10, 1000, 65_535, 1 << 20])
-        runtime = H2Peer(upstream.connected(outlet), outlet, client=False, window=window)
+        connection = upstream.connected(outlet)
+        runtime = H2Peer(connection, outlet, client=False, window=window, name=upstream.name)
         if self.random.random() < 0.3:
             runtime.streams_max = self.random.choice([1, 3])
         self.runtimes.append(runtime)
@@ -181,7 +181,9 @@ class Walk(World):
             peer.send(side, self._size())
             return
         fate = self.random.random()
-        if fate < 0.06:
+        if peer.name in INSTANCES and fate < 0.3:
+            self._refuse(peer, side)
+        elif fate < 0.06:
             self._disturb(side)
             peer.reset(
                 side,
@@ -198,6 +200,13 @@ class Walk(World):
             side.end, side.trailers = True, [("grpc-status", str(int(Code.NOT_FOUND)))]
         else:
             self._answer_well(peer, side)
+
+    def _refuse(self, peer: H2Peer, side: Side) -> None:
+        """An instance will not answer; that costs only calls of which more was sent than is sent again."""
+        if not all(walked.is_unary for walked in self.calls if any(each is side for _, each in walked.tries)):
+            self._disturb(side)
+        refusal = [("grpc-status", str(int(Code.UNAVAILABLE))), ("mm-refused", "full")]
+        peer.begin_answer(side, [*_RESPONSE, *refusal], end=True)
 
     def _answer_well(self, peer: H2Peer, side: Side) -> None:
         peer.begin_answer(side, _RESPONSE)
@@ -257,7 +266,8 @@ class Walk(World):
     def _unblock_one(self, peer: H2Peer) -> None:
         peer.connection.blocked = False
         peer.connection.pump()
-        self.router.upstream.unblocked()
+        for upstream in self.relay.upstreams:
+            upstream.unblocked()
 
     def _resolve(self) -> None:
         if not self.router.waiting:
@@ -277,6 +287,7 @@ class Walk(World):
         if (peers := self._peers()) and self.random.random() < 0.3:
             peer = self.random.choice(peers)
             self._disturb_all()
+            self.refused = self.refused or peer in self.runtimes  # it may have been about to greet
             peer.gone = True
             peer.connection.outlet = FakeOutlet()
             peer.connection.lost("lost")
@@ -289,7 +300,11 @@ class Walk(World):
 
     def _pass_time(self) -> None:
         self.shared.now_s += 0.5
+        there = [runtime.connection for runtime in self.runtimes if not runtime.connection.finished]
         self.relay.tick(self.shared.now_s)
+        if any(connection.finished for connection in there):  # an instance was silent for too long
+            self._disturb_all()
+            self.refused = True
 
     # The end.
 

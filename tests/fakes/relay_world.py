@@ -7,7 +7,7 @@ from typing import Any
 
 from adapter.domain.errors import Code, RuntimeUnavailable
 from adapter.http2.call import Call
-from adapter.http2.flow import Limits
+from adapter.http2.flow import PEER_PATIENCE, Limits
 from adapter.http2.relay import Relay
 from adapter.http2.upstream import Upstream
 from adapter.http2.verdicts import Plan, Target
@@ -17,6 +17,8 @@ from tests.fakes.relay_h2 import H2Peer, Side
 from tests.fakes.relay_router import FakeRouter, Verdict
 
 BY_HEADERS, BY_MESSAGE = "walk.Walk/ByHeaders", "walk.Walk/ByMessage"
+INSTANCES = ("one instance", "another instance")
+"""Where calls are forwarded to."""
 
 
 @dataclass(slots=True)
@@ -35,6 +37,11 @@ class Walked:
     tries: list[tuple[H2Peer, Side]] = field(default_factory=list)
     answered: bool = False
     """The router answered it."""
+
+    @property
+    def is_unary(self) -> bool:
+        """It has one message, so that it can be sent again until it is answered."""
+        return self.first == len(self.asked.planned)
 
     @property
     def expected(self) -> bytes:
@@ -71,6 +78,9 @@ class World:
         self.shared.now_s = 1000.0
         self.shared.resolve = self._begin_wait
         self.router.upstream = self.relay.upstream("runtime", self._connect)
+        self.instances = {
+            name: self.relay.upstream(name, self._connect, peer=PEER_PATIENCE) for name in INSTANCES
+        }
         self.connecting: list[Upstream] = []
         self.clients: list[H2Peer] = []
         self.runtimes: list[H2Peer] = []
@@ -100,7 +110,17 @@ class World:
         walked = self._walked(call.head.metadata())
         if walked is not None and walked.verdict == "refuse":
             return RuntimeUnavailable("refused")
+        if walked is not None and walked.verdict == "forward":
+            return self._forwarded(call)
         return None if walked is not None and walked.verdict == "miss" else self._target(call)
+
+    def _forwarded(self, call: Call) -> Target:
+        left = [upstream for name, upstream in self.instances.items() if name not in (call.excluded or {})]
+        if not left:
+            return self.router.target()
+        target = Target(self.random.choice(left), model="m")
+        target.to_peer = True
+        return self.router.pin(target)
 
     def _target(self, call: Call) -> Target:
         walked = self._walked(call.head.metadata())
@@ -145,6 +165,7 @@ class World:
 
     def _check_end(self, walked: Walked) -> None:
         asked, about = walked.asked, f"seed {self.seed}, call {self.calls.index(walked)}: {walked}"
+        assert not any("mm-refused" in headers for headers in asked.headers), about
         if not self._trusts(walked) or walked.client.gone or asked.reset_by_us:
             return
         assert asked.is_over or asked.ended_in or asked.reset is not None, about

@@ -41,6 +41,15 @@ class Certificates:
         """The same key as PKCS#8, which `PASSPHRASE` opens."""
         return self.folder / "server-encrypted.key"
 
+    @property
+    def instance(self) -> Path:
+        """Good for both sides of a connection, as instances need it among each other; for no address."""
+        return self.folder / "instance.pem"
+
+    @property
+    def instance_key(self) -> Path:
+        return self.folder / "instance.key"
+
     def client(self, name: str) -> Path:
         return self.folder / f"{name}.pem"
 
@@ -53,13 +62,15 @@ def make(folder: Path) -> Certificates:
     made = Certificates(folder=folder)
     authority = _authority("remesh tests")
     made.authority.write_bytes(_pem(authority[0]))
-    server = _signed(SERVER_NAME, authority, usage=ExtendedKeyUsageOID.SERVER_AUTH)
+    server = _signed(SERVER_NAME, authority, ExtendedKeyUsageOID.SERVER_AUTH)
     _write(folder, "server", server)
     passphrase = serialization.BestAvailableEncryption(PASSPHRASE.encode())
     made.encrypted_server_key.write_bytes(_key(server[1], passphrase))
     for name in CLIENTS:
-        _write(folder, name, _signed(name, authority, usage=ExtendedKeyUsageOID.CLIENT_AUTH))
-    stranger = _signed("stranger", _authority("elsewhere"), usage=ExtendedKeyUsageOID.CLIENT_AUTH)
+        _write(folder, name, _signed(name, authority, ExtendedKeyUsageOID.CLIENT_AUTH))
+    both = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
+    _write(folder, "instance", _signed("instance.pods", authority, *both))
+    stranger = _signed("stranger", _authority("elsewhere"), ExtendedKeyUsageOID.CLIENT_AUTH)
     _write(folder, "stranger", stranger)
     return made
 
@@ -68,7 +79,7 @@ def renew_server(made: Certificates) -> None:
     """Another certificate and key in the server's place, of another authority, which replaces `ca.pem`."""
     authority = _authority("remesh tests, renewed")
     made.authority.write_bytes(_pem(authority[0]))
-    _write(made.folder, "server", _signed(SERVER_NAME, authority, usage=ExtendedKeyUsageOID.SERVER_AUTH))
+    _write(made.folder, "server", _signed(SERVER_NAME, authority, ExtendedKeyUsageOID.SERVER_AUTH))
 
 
 def _authority(name: str) -> Signed:
@@ -83,18 +94,25 @@ def _authority(name: str) -> Signed:
     return certificate, key
 
 
-def _signed(name: str, authority: Signed, *, usage: x509.ObjectIdentifier) -> Signed:
+def encrypted(key: Path) -> bytes:
+    """The same key as PKCS#8, which `PASSPHRASE` opens."""
+    loaded = serialization.load_pem_private_key(key.read_bytes(), password=None)
+    assert isinstance(loaded, ec.EllipticCurvePrivateKey)
+    return _key(loaded, serialization.BestAvailableEncryption(PASSPHRASE.encode()))
+
+
+def _signed(name: str, authority: Signed, *usage: x509.ObjectIdentifier) -> Signed:
     issuer, signing_key = authority
     key = ec.generate_private_key(ec.SECP256R1())
     places: list[x509.GeneralName] = [x509.DNSName(name)]
-    if usage == ExtendedKeyUsageOID.SERVER_AUTH:
+    if usage == (ExtendedKeyUsageOID.SERVER_AUTH,):
         places.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
     certificate = (
         _builder(name, key.public_key())
         .issuer_name(issuer.subject)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName(places), critical=False)
-        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(usage), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()), critical=False
         )

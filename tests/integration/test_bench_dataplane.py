@@ -11,8 +11,8 @@ from bench import harness
 from bench.dataplane.cases import CASES
 from bench.dataplane.ends import backend
 from bench.dataplane.measure import Bench
-from bench.dataplane.processes import Broken, Watched, cores, started
 from bench.dataplane.proxies import Target, aio_proxy
+from bench.processes import Broken, Watched, cores, started
 
 pytestmark = pytest.mark.skipif(not shutil.which("go"), reason="the load generator is written in Go")
 

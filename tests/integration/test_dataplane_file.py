@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapter.domain.errors import InvalidRequest
-from adapter.instance import dataplane_file
+from adapter.instance import followed_file
 from adapter.instance.dataplane_file import DataplaneFile
 from adapter.wire.dataplane import DataplaneConfig
 
@@ -96,7 +96,7 @@ async def test_what_cannot_be_used_changes_nothing_and_is_told_once(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(dataplane_file, "CONFIG_BYTES_MAX", 1000)
+    monkeypatch.setattr(followed_file, "FILE_BYTES_MAX", 1000)
     path = tmp_path / "dataplane.json"
     path.write_text(config("C"))
     file = Counted(path)

@@ -141,7 +141,7 @@ async def test_scrapes_are_logged_if_asked_for(caplog: pytest.LogCaptureFixture)
         async with serving as port:
             assert port
             await asyncio.to_thread(get, port)
-    assert [r.message for r in caplog.records if r.name.startswith("adapter")] == ["metrics scraped"]
+    assert [r.message for r in caplog.records if r.name.endswith("metrics_server")] == ["metrics scraped"]
 
 
 async def test_garbage_is_refused_and_the_next_scrape_answered() -> None:

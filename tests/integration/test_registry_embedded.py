@@ -1,12 +1,9 @@
-"""The registry in a SQLite file, in real time: it has a thread."""
+"""The thread that owns the registry's file, in real time, and what can be wrong with the file."""
 
 import asyncio
 import sqlite3
-import subprocess
-import sys
-import textwrap
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +11,11 @@ import pytest
 
 from adapter.domain.errors import RegistryUnavailable
 from adapter.registry import embedded
-from adapter.registry.embedded import EmbeddedRegistry
-from tests.contracts.registry import RegistryContract
-
-OPENED_BY_ANOTHER = """
-    import asyncio, sys
-    from pathlib import Path
-    from adapter.registry.embedded import EmbeddedRegistry
-
-    async def main():
-        async with EmbeddedRegistry.open(Path(sys.argv[1])) as registry:
-            number = 0
-            while True:
-                number += 1
-                await registry.commit({f"m/{number:06}": b"1", f"n/{number:06}": b"1"}, guards={})
-                print(number, flush=True)
-
-    asyncio.run(main())
-"""
+from adapter.registry.embedded import StoreThread
+from adapter.registry.embedded_calls import grant, put, range_
+from adapter.registry.embedded_checks import Refusal
+from adapter.registry.sqlite_store import Committed, SqliteStore
+from adapter.stubs.etcd import rpc_pb2
 
 
 @pytest.fixture
@@ -39,166 +23,165 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "below" / "mm.registry"
 
 
-class TestEmbeddedRegistry(RegistryContract):
-    @pytest.fixture
-    async def registry(self, path: Path) -> AsyncIterator[EmbeddedRegistry]:
-        async with EmbeddedRegistry.open(path) as registry:
-            yield registry
+def putting(thread: StoreThread, key: str, value: bytes = b"1", *, lease: int = 0) -> Awaitable[Any]:
+    request = rpc_pb2.PutRequest(key=key.encode(), value=value, lease=lease)
+    return thread.ask(lambda store: put(store, request))
 
 
-def another_process(path: Path) -> subprocess.Popen[str]:
-    """A process that writes to the file for ever, and has begun to."""
-    program = [sys.executable, "-c", textwrap.dedent(OPENED_BY_ANOTHER), str(path)]
-    process = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "1\n"
-    return process
+async def keys(thread: StoreThread) -> list[str]:
+    request = rpc_pb2.RangeRequest(key=b"\x00", range_end=b"\x00")
+    return [kv.key.decode() for kv in (await thread.ask(lambda store: range_(store, request))).kvs]
 
 
-async def test_what_was_committed_is_there_after_a_restart(path: Path) -> None:
-    async with EmbeddedRegistry.open(path) as registry:
-        revision = await registry.commit({"iris": b"1"}, guards={})
-    async with EmbeddedRegistry.open(path) as registry:
-        entry = await registry.get("iris")
-        assert entry is not None
-        assert (entry.value, entry.mod_revision) == (b"1", revision)
-        assert revision is not None
-        assert await registry.commit({"mnist": b"1"}, guards={}) == revision + 1
-
-
-async def test_what_was_answered_survives_a_kill_and_nothing_is_half_written(path: Path) -> None:
-    process = another_process(path)
-    assert process.stdout is not None
-    answered = [process.stdout.readline() for _ in range(50)]
-    process.kill()
-    process.wait()
-    last = int((process.stdout.readlines() or answered)[-1])
-    process.stdout.close()
-    async with EmbeddedRegistry.open(path) as registry:
-        written = [len(await registry.scan(prefix, limit=1_000_000)) for prefix in ("m/", "n/")]
-    assert written[0] == written[1] >= last
-
-
-async def test_two_processes_cannot_share_a_file(path: Path) -> None:
-    process = another_process(path)
-    try:
-        with pytest.raises(RegistryUnavailable, match=r"mm\.registry is in use by another process; stop"):
-            async with EmbeddedRegistry.open(path):
-                pass
-    finally:
-        process.kill()
-        process.communicate()
+async def test_what_was_answered_is_there_after_a_restart(path: Path) -> None:
+    async with StoreThread.open(path) as thread:
+        revision = (await putting(thread, "iris")).header.revision
+        await thread.ask(lambda store: grant(store, rpc_pb2.LeaseGrantRequest(ID=7, TTL=60)))
+    async with StoreThread.open(path) as thread:
+        assert await keys(thread) == ["iris"]
+        assert thread.opened.leases == {7: 60}
+        assert (await putting(thread, "mnist")).header.revision == revision + 1
 
 
 async def test_a_file_that_is_no_registry_is_refused_and_left_alone(path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"not a database" * 1000)
     with pytest.raises(RegistryUnavailable, match="is damaged"):
-        async with EmbeddedRegistry.open(path):
+        async with StoreThread.open(path):
             pass
     assert path.read_bytes() == b"not a database" * 1000
 
 
 async def test_a_file_that_was_damaged_is_refused(path: Path) -> None:
-    async with EmbeddedRegistry.open(path) as registry:
-        await registry.commit({f"m/{number}": b"x" * 100 for number in range(1000)}, guards={})
+    async with StoreThread.open(path) as thread:
+        await asyncio.gather(*(putting(thread, f"m/{number}", b"x" * 100) for number in range(1000)))
     content = bytearray(path.read_bytes())
     content[8192:16384] = b"\xa5" * 8192
     path.write_bytes(content)
     with pytest.raises(RegistryUnavailable, match=r"is damaged .* register the models again"):
-        async with EmbeddedRegistry.open(path):
-            pass
-
-
-async def test_the_file_of_another_version_is_refused(path: Path) -> None:
-    async with EmbeddedRegistry.open(path):
-        pass
-    with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 99")
-    connection.close()
-    with pytest.raises(RegistryUnavailable, match="its schema is 99, ours 1"):
-        async with EmbeddedRegistry.open(path):
-            pass
-
-
-async def test_the_database_of_another_program_is_refused(path: Path) -> None:
-    path.parent.mkdir()
-    with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE theirs (x)")
-    connection.close()
-    with pytest.raises(RegistryUnavailable, match="another program's"):
-        async with EmbeddedRegistry.open(path):
+        async with StoreThread.open(path):
             pass
 
 
 async def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RegistryUnavailable, match="folder"):
-        async with EmbeddedRegistry.open(tmp_path / "file" / "mm.registry"):
+        async with StoreThread.open(tmp_path / "file" / "mm.registry"):
             pass
 
 
 async def test_a_folder_in_place_of_the_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(RegistryUnavailable, match="cannot be opened"):
-        async with EmbeddedRegistry.open(tmp_path):
+        async with StoreThread.open(tmp_path):
             pass
 
 
 async def test_a_full_disk_is_told_and_what_was_written_before_stays(path: Path) -> None:
-    async with EmbeddedRegistry.open(path) as registry:
-        revision = await registry.commit({"iris": b"1"}, guards={})
-        await registry._ask(lambda store: store._connection.execute("PRAGMA max_page_count = 8").fetchall())
+    async with StoreThread.open(path) as thread:
+        told: list[Committed] = []
+        await putting(thread, "iris")
+        await thread.ask(lambda store: store._connection.execute("PRAGMA max_page_count = 9").fetchall())
+        thread.listen(told.append)
         with pytest.raises(RegistryUnavailable, match="is full; make room"):
-            await registry.commit({"big": b"x" * 100_000}, guards={})
-        assert await registry.get("big") is None
-        assert await registry.commit({"iris": b"2"}, guards={"iris": revision or 0}) == (revision or 0) + 1
+            await putting(thread, "big", b"x" * 100_000)
+        assert await keys(thread) == ["iris"]
+        assert (await putting(thread, "iris")).header.revision == 3
+    assert [each.number for done in told for each in done.revisions] == [3]
 
 
 async def test_what_waits_when_it_is_closed_is_still_done(path: Path) -> None:
-    async with EmbeddedRegistry.open(path) as registry:
-        writes = [asyncio.ensure_future(registry.commit({f"m/{n}": b"1"}, guards={})) for n in range(100)]
+    async with StoreThread.open(path) as thread:
+        writes = [asyncio.ensure_future(putting(thread, f"{number:02}")) for number in range(100)]
         await asyncio.wait(writes[:1], return_when=asyncio.FIRST_COMPLETED)
-    assert None not in await asyncio.gather(*writes)
-    async with EmbeddedRegistry.open(path) as registry:
-        assert len(await registry.scan("m/", limit=1000)) == 100
+    await asyncio.gather(*writes)
+    async with StoreThread.open(path) as thread:
+        assert len(await keys(thread)) == 100
 
 
 async def test_after_closing_every_call_is_refused_and_no_thread_is_left(path: Path) -> None:
     threads = threading.active_count()
-    async with EmbeddedRegistry.open(path) as registry:
+    async with StoreThread.open(path) as thread:
         assert threading.active_count() == threads + 1
     assert threading.active_count() == threads
     with pytest.raises(RegistryUnavailable, match="closed"):
-        await registry.get("iris")
+        await keys(thread)
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
 async def test_a_caller_that_leaves_disturbs_nobody(path: Path) -> None:
-    async with EmbeddedRegistry.open(path) as registry:
-        leaving = asyncio.ensure_future(registry.commit({"iris": b"1"}, guards={}))
-        staying = asyncio.ensure_future(registry.commit({"mnist": b"1"}, guards={}))
-        await asyncio.wait([asyncio.ensure_future(registry.get("churn"))], timeout=0)
+    async with StoreThread.open(path) as thread:
+        leaving = asyncio.ensure_future(putting(thread, "iris"))
+        staying = asyncio.ensure_future(putting(thread, "mnist"))
+        await asyncio.wait([asyncio.ensure_future(keys(thread))], timeout=0)
         leaving.cancel()
-        assert await staying is not None
+        assert await staying
+
+
+async def test_a_call_that_is_refused_is_refused_alone(path: Path) -> None:
+    async with StoreThread.open(path) as thread:
+        calls = (putting(thread, f"{number}", lease=number % 2) for number in range(10))
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        assert [isinstance(outcome, Refusal) for outcome in outcomes] == [False, True] * 5
+        assert await keys(thread) == ["0", "2", "4", "6", "8"]
 
 
 async def test_too_many_calls_at_once_are_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded, "PENDING_MAX", 2)
-    async with EmbeddedRegistry.open(path) as registry:
+    async with StoreThread.open(path) as thread:
         release = threading.Event()
-        calls: list[asyncio.Future[Any]] = [asyncio.ensure_future(registry._ask(lambda _: release.wait(10)))]
-        calls += [asyncio.ensure_future(registry.get("iris")) for _ in range(10)]
+        calls: list[asyncio.Future[Any]] = [asyncio.ensure_future(thread.ask(lambda _: release.wait(10)))]
+        calls += [asyncio.ensure_future(keys(thread)) for _ in range(10)]
         done, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
         release.set()
-        outcomes = await asyncio.gather(*calls, return_exceptions=True)
-    assert any(isinstance(outcome, RegistryUnavailable) for outcome in outcomes)
-    assert all("wait already" in str(each.exception()) for each in done)
+        await asyncio.gather(*calls, return_exceptions=True)
+    assert all("too many requests" in str(each.exception()) for each in done)
 
 
-async def test_calls_at_once_share_syncs(path: Path) -> None:
-    async with EmbeddedRegistry.open(path) as registry:
+async def test_calls_at_once_share_syncs_and_each_has_a_revision(path: Path) -> None:
+    async with StoreThread.open(path) as thread:
         statements: list[str] = []
-        await registry._ask(lambda store: store._connection.set_trace_callback(statements.append))
-        await asyncio.gather(*(registry.commit({f"m/{n}": b"1"}, guards={}) for n in range(500)))
-        await registry._ask(lambda store: store._connection.set_trace_callback(None))
+        await thread.ask(lambda store: store._connection.set_trace_callback(statements.append))
+        answers = await asyncio.gather(*(putting(thread, f"{number}") for number in range(500)))
+        await thread.ask(lambda store: store._connection.set_trace_callback(None))
     assert statements.count("COMMIT") < 20
+    assert [each.header.revision for each in answers] == list(range(2, 502))
+
+
+async def test_who_listens_hears_of_what_was_done_before_it_is_answered(path: Path) -> None:
+    async with StoreThread.open(path) as thread:
+        heard: list[int] = []
+        thread.listen(lambda done: heard.extend(each.number for each in done.revisions))
+        for number in range(2, 10):
+            revision = (await putting(thread, "iris")).header.revision
+            assert heard[-1] == revision == thread.opened.history.last == number
+
+
+async def test_an_error_of_ours_is_told_to_all_who_share_the_transaction(path: Path) -> None:
+    def broken(_: SqliteStore) -> None:
+        raise ZeroDivisionError
+
+    async with StoreThread.open(path) as thread:
+        with pytest.raises(ZeroDivisionError):
+            await thread.ask(broken)
+        assert await keys(thread) == []
+
+
+async def test_a_file_of_the_first_version_keeps_its_registrations(path: Path) -> None:
+    path.parent.mkdir()
+    with sqlite3.connect(path) as connection:
+        connection.executescript("""
+            CREATE TABLE entries (
+                key BLOB PRIMARY KEY, value BLOB NOT NULL,
+                create_revision INTEGER NOT NULL, mod_revision INTEGER NOT NULL, version INTEGER NOT NULL
+            ) WITHOUT ROWID;
+            CREATE TABLE store (revision INTEGER NOT NULL);
+            INSERT INTO store VALUES (41);
+            INSERT INTO entries VALUES (CAST('iris' AS BLOB), CAST('{}' AS BLOB), 5, 40, 3);
+            PRAGMA user_version = 1;
+        """)
+    connection.close()
+    for revision in (42, 43):
+        async with StoreThread.open(path) as thread:
+            found = await thread.ask(lambda store: store.get(b"iris"))
+            assert found == (b"iris", b"{}", 5, 40, 3, 0)
+            assert (await putting(thread, "mnist")).header.revision == revision

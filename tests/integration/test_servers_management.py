@@ -6,8 +6,8 @@ import grpc
 import pytest
 
 from adapter.domain.ids import ModelId
-from adapter.domain.records import ModelInfo
-from adapter.servers.management import management_handlers
+from adapter.domain.records import CopyRules, ModelInfo
+from adapter.servers.management import GET_STATE, LOG_STATE, management_handlers
 from adapter.stubs.mmesh import model_mesh_pb2 as mm
 from adapter.stubs.mmesh.model_mesh_pb2_grpc import ModelMeshStub
 from tests.fakes.doors import connected
@@ -25,7 +25,8 @@ def mesh() -> FakeManagement:
 
 @pytest.fixture
 async def channel(mesh: FakeManagement) -> AsyncIterator[grpc.aio.Channel]:
-    async with connected(management_handlers(mesh)) as channel:
+    state = ["CACHESTATE: iris active", "CLUSTSTATE: one instance"]
+    async with connected(management_handlers(mesh, state=lambda: state)) as channel:
         yield channel
 
 
@@ -94,6 +95,15 @@ async def test_a_failed_load_is_a_status_and_no_error(
             "vmodels not supported",
             id="an alias",
         ),
+        pytest.param(
+            "registerModel",
+            mm.RegisterModelRequest(
+                modelId="x", modelInfo=INFO, copyRules=mm.CopyRules(minCopies=2, maxCopies=1)
+            ),
+            "INVALID_ARGUMENT",
+            "maxCopies",
+            id="rules that contradict themselves",
+        ),
     ],
 )
 async def test_a_wrong_call_is_refused(
@@ -103,6 +113,32 @@ async def test_a_wrong_call_is_refused(
     with pytest.raises(grpc.aio.AioRpcError, match=text) as caught:
         await getattr(ModelMeshStub(channel), method)(request_)
     assert caught.value.code().name == code
+
+
+async def test_rules_of_copies_are_passed_on_and_may_be_absent(
+    mesh: FakeManagement, channel: grpc.aio.Channel
+) -> None:
+    stub = ModelMeshStub(channel)
+    await stub.registerModel(REGISTER_IRIS)
+    assert mesh.rules == {}
+    rules = mm.CopyRules(minCopies=1, maxCopies=3, pin=True)
+    await stub.registerModel(mm.RegisterModelRequest(modelId=IRIS, modelInfo=INFO, copyRules=rules))
+    assert mesh.rules == {IRIS: CopyRules(copies_min=1, copies_max=3, pinned=True)}
+
+
+async def test_the_state_of_the_instance_is_told_and_logged(
+    channel: grpc.aio.Channel, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    stub = ModelMeshStub(channel)
+    told = await stub.getModelStatus(mm.GetStatusRequest(modelId=GET_STATE))
+    assert told.status == mm.ModelStatusInfo.UNKNOWN
+    assert list(told.errors) == ["CACHESTATE: iris active", "CLUSTSTATE: one instance"]
+    assert "CACHESTATE" not in str([vars(record) for record in caplog.records])
+    told = await stub.getModelStatus(mm.GetStatusRequest(modelId=LOG_STATE))
+    assert (told.status, list(told.errors)) == (mm.ModelStatusInfo.UNKNOWN, [])
+    logged = [vars(record).get("line") for record in caplog.records]
+    assert [line for line in logged if line] == ["CACHESTATE: iris active", "CLUSTSTATE: one instance"]
 
 
 @pytest.mark.parametrize(

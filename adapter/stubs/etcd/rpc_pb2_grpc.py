@@ -54,6 +54,11 @@ class KVStub:
                 request_serializer=adapter_dot_stubs_dot_etcd_dot_rpc__pb2.TxnRequest.SerializeToString,
                 response_deserializer=adapter_dot_stubs_dot_etcd_dot_rpc__pb2.TxnResponse.FromString,
                 _registered_method=True)
+        self.Compact = channel.unary_unary(
+                '/etcdserverpb.KV/Compact',
+                request_serializer=adapter_dot_stubs_dot_etcd_dot_rpc__pb2.CompactionRequest.SerializeToString,
+                response_deserializer=adapter_dot_stubs_dot_etcd_dot_rpc__pb2.CompactionResponse.FromString,
+                _registered_method=True)
 
 
 class KVServicer:
@@ -83,6 +88,12 @@ class KVServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Compact(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_KVServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -105,6 +116,11 @@ def add_KVServicer_to_server(servicer, server):
                     servicer.Txn,
                     request_deserializer=adapter_dot_stubs_dot_etcd_dot_rpc__pb2.TxnRequest.FromString,
                     response_serializer=adapter_dot_stubs_dot_etcd_dot_rpc__pb2.TxnResponse.SerializeToString,
+            ),
+            'Compact': grpc.unary_unary_rpc_method_handler(
+                    servicer.Compact,
+                    request_deserializer=adapter_dot_stubs_dot_etcd_dot_rpc__pb2.CompactionRequest.FromString,
+                    response_serializer=adapter_dot_stubs_dot_etcd_dot_rpc__pb2.CompactionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -225,6 +241,33 @@ class KV:
             metadata,
             _registered_method=True)
 
+    @staticmethod
+    def Compact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/etcdserverpb.KV/Compact',
+            adapter_dot_stubs_dot_etcd_dot_rpc__pb2.CompactionRequest.SerializeToString,
+            adapter_dot_stubs_dot_etcd_dot_rpc__pb2.CompactionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
 
 class WatchStub:
     """Missing associated documentation comment in .proto file."""
@@ -322,6 +365,11 @@ class LeaseStub:
                 request_serializer=adapter_dot_stubs_dot_etcd_dot_rpc__pb2.LeaseKeepAliveRequest.SerializeToString,
                 response_deserializer=adapter_dot_stubs_dot_etcd_dot_rpc__pb2.LeaseKeepAliveResponse.FromString,
                 _registered_method=True)
+        self.LeaseTimeToLive = channel.unary_unary(
+                '/etcdserverpb.Lease/LeaseTimeToLive',
+                request_serializer=adapter_dot_stubs_dot_etcd_dot_rpc__pb2.LeaseTimeToLiveRequest.SerializeToString,
+                response_deserializer=adapter_dot_stubs_dot_etcd_dot_rpc__pb2.LeaseTimeToLiveResponse.FromString,
+                _registered_method=True)
 
 
 class LeaseServicer:
@@ -345,6 +393,12 @@ class LeaseServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def LeaseTimeToLive(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LeaseServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -362,6 +416,11 @@ def add_LeaseServicer_to_server(servicer, server):
                     servicer.LeaseKeepAlive,
                     request_deserializer=adapter_dot_stubs_dot_etcd_dot_rpc__pb2.LeaseKeepAliveRequest.FromString,
                     response_serializer=adapter_dot_stubs_dot_etcd_dot_rpc__pb2.LeaseKeepAliveResponse.SerializeToString,
+            ),
+            'LeaseTimeToLive': grpc.unary_unary_rpc_method_handler(
+                    servicer.LeaseTimeToLive,
+                    request_deserializer=adapter_dot_stubs_dot_etcd_dot_rpc__pb2.LeaseTimeToLiveRequest.FromString,
+                    response_serializer=adapter_dot_stubs_dot_etcd_dot_rpc__pb2.LeaseTimeToLiveResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -445,6 +504,33 @@ class Lease:
             '/etcdserverpb.Lease/LeaseKeepAlive',
             adapter_dot_stubs_dot_etcd_dot_rpc__pb2.LeaseKeepAliveRequest.SerializeToString,
             adapter_dot_stubs_dot_etcd_dot_rpc__pb2.LeaseKeepAliveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LeaseTimeToLive(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/etcdserverpb.Lease/LeaseTimeToLive',
+            adapter_dot_stubs_dot_etcd_dot_rpc__pb2.LeaseTimeToLiveRequest.SerializeToString,
+            adapter_dot_stubs_dot_etcd_dot_rpc__pb2.LeaseTimeToLiveResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,6 +38,7 @@ class KVStub:
     Put: _grpc.UnaryUnaryMultiCallable[_rpc_pb2.PutRequest, _rpc_pb2.PutResponse]
     DeleteRange: _grpc.UnaryUnaryMultiCallable[_rpc_pb2.DeleteRangeRequest, _rpc_pb2.DeleteRangeResponse]
     Txn: _grpc.UnaryUnaryMultiCallable[_rpc_pb2.TxnRequest, _rpc_pb2.TxnResponse]
+    Compact: _grpc.UnaryUnaryMultiCallable[_rpc_pb2.CompactionRequest, _rpc_pb2.CompactionResponse]
 
 @_typing.type_check_only
 class KVAsyncStub(KVStub):
@@ -46,6 +47,7 @@ class KVAsyncStub(KVStub):
     Put: _aio.UnaryUnaryMultiCallable[_rpc_pb2.PutRequest, _rpc_pb2.PutResponse]  # type: ignore[assignment]
     DeleteRange: _aio.UnaryUnaryMultiCallable[_rpc_pb2.DeleteRangeRequest, _rpc_pb2.DeleteRangeResponse]  # type: ignore[assignment]
     Txn: _aio.UnaryUnaryMultiCallable[_rpc_pb2.TxnRequest, _rpc_pb2.TxnResponse]  # type: ignore[assignment]
+    Compact: _aio.UnaryUnaryMultiCallable[_rpc_pb2.CompactionRequest, _rpc_pb2.CompactionResponse]  # type: ignore[assignment]
 
 class KVServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -75,6 +77,13 @@ class KVServicer(metaclass=_abc_1.ABCMeta):
         request: _rpc_pb2.TxnRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rpc_pb2.TxnResponse, _abc.Awaitable[_rpc_pb2.TxnResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def Compact(
+        self,
+        request: _rpc_pb2.CompactionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rpc_pb2.CompactionResponse, _abc.Awaitable[_rpc_pb2.CompactionResponse]]: ...
 
 def add_KVServicer_to_server(servicer: KVServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
@@ -108,6 +117,7 @@ class LeaseStub:
     LeaseGrant: _grpc.UnaryUnaryMultiCallable[_rpc_pb2.LeaseGrantRequest, _rpc_pb2.LeaseGrantResponse]
     LeaseRevoke: _grpc.UnaryUnaryMultiCallable[_rpc_pb2.LeaseRevokeRequest, _rpc_pb2.LeaseRevokeResponse]
     LeaseKeepAlive: _grpc.StreamStreamMultiCallable[_rpc_pb2.LeaseKeepAliveRequest, _rpc_pb2.LeaseKeepAliveResponse]
+    LeaseTimeToLive: _grpc.UnaryUnaryMultiCallable[_rpc_pb2.LeaseTimeToLiveRequest, _rpc_pb2.LeaseTimeToLiveResponse]
 
 @_typing.type_check_only
 class LeaseAsyncStub(LeaseStub):
@@ -115,6 +125,7 @@ class LeaseAsyncStub(LeaseStub):
     LeaseGrant: _aio.UnaryUnaryMultiCallable[_rpc_pb2.LeaseGrantRequest, _rpc_pb2.LeaseGrantResponse]  # type: ignore[assignment]
     LeaseRevoke: _aio.UnaryUnaryMultiCallable[_rpc_pb2.LeaseRevokeRequest, _rpc_pb2.LeaseRevokeResponse]  # type: ignore[assignment]
     LeaseKeepAlive: _aio.StreamStreamMultiCallable[_rpc_pb2.LeaseKeepAliveRequest, _rpc_pb2.LeaseKeepAliveResponse]  # type: ignore[assignment]
+    LeaseTimeToLive: _aio.UnaryUnaryMultiCallable[_rpc_pb2.LeaseTimeToLiveRequest, _rpc_pb2.LeaseTimeToLiveResponse]  # type: ignore[assignment]
 
 class LeaseServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -137,6 +148,13 @@ class LeaseServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_rpc_pb2.LeaseKeepAliveRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_rpc_pb2.LeaseKeepAliveResponse], _abc.AsyncIterator[_rpc_pb2.LeaseKeepAliveResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def LeaseTimeToLive(
+        self,
+        request: _rpc_pb2.LeaseTimeToLiveRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rpc_pb2.LeaseTimeToLiveResponse, _abc.Awaitable[_rpc_pb2.LeaseTimeToLiveResponse]]: ...
 
 def add_LeaseServicer_to_server(servicer: LeaseServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

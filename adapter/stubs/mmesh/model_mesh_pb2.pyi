@@ -57,6 +57,7 @@ class RegisterModelRequest(_message.Message):
     LOADNOW_FIELD_NUMBER: _builtins.int
     SYNC_FIELD_NUMBER: _builtins.int
     LASTUSEDTIME_FIELD_NUMBER: _builtins.int
+    COPYRULES_FIELD_NUMBER: _builtins.int
     modelId: _builtins.str
     loadNow: _builtins.bool
     sync: _builtins.bool
@@ -65,6 +66,10 @@ class RegisterModelRequest(_message.Message):
     """milliseconds since the epoch; 0: a default"""
     @_builtins.property
     def modelInfo(self) -> Global___ModelInfo: ...
+    @_builtins.property
+    def copyRules(self) -> Global___CopyRules:
+        """ours; absent: as registered before, else none"""
+
     def __init__(
         self,
         *,
@@ -73,14 +78,44 @@ class RegisterModelRequest(_message.Message):
         loadNow: _builtins.bool = ...,
         sync: _builtins.bool = ...,
         lastUsedTime: _builtins.int = ...,
+        copyRules: Global___CopyRules | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["modelInfo", b"modelInfo"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["copyRules", b"copyRules", "modelInfo", b"modelInfo"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["lastUsedTime", b"lastUsedTime", "loadNow", b"loadNow", "modelId", b"modelId", "modelInfo", b"modelInfo", "sync", b"sync"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["copyRules", b"copyRules", "lastUsedTime", b"lastUsedTime", "loadNow", b"loadNow", "modelId", b"modelId", "modelInfo", b"modelInfo", "sync", b"sync"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RegisterModelRequest: _TypeAlias = RegisterModelRequest  # noqa: Y015
+
+@_typing.final
+class CopyRules(_message.Message):
+    """How many copies there may be of one model. Ours: ModelMesh has no such thing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MINCOPIES_FIELD_NUMBER: _builtins.int
+    MAXCOPIES_FIELD_NUMBER: _builtins.int
+    PIN_FIELD_NUMBER: _builtins.int
+    minCopies: _builtins.int
+    maxCopies: _builtins.int
+    """0: no bound"""
+    pin: _builtins.bool
+    """a loaded copy is not evicted"""
+    def __init__(
+        self,
+        *,
+        minCopies: _builtins.int = ...,
+        maxCopies: _builtins.int = ...,
+        pin: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["maxCopies", b"maxCopies", "minCopies", b"minCopies", "pin", b"pin"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CopyRules: _TypeAlias = CopyRules  # noqa: Y015
 
 @_typing.final
 class UnregisterModelRequest(_message.Message):
@@ -249,6 +284,7 @@ class SetVModelRequest(_message.Message):
     SYNC_FIELD_NUMBER: _builtins.int
     EXPECTEDTARGETMODELID_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
+    SPLIT_FIELD_NUMBER: _builtins.int
     vModelId: _builtins.str
     targetModelId: _builtins.str
     updateOnly: _builtins.bool
@@ -260,6 +296,10 @@ class SetVModelRequest(_message.Message):
     owner: _builtins.str
     @_builtins.property
     def modelInfo(self) -> Global___ModelInfo: ...
+    @_builtins.property
+    def split(self) -> Global___Split:
+        """ours; absent: as it was"""
+
     def __init__(
         self,
         *,
@@ -273,14 +313,44 @@ class SetVModelRequest(_message.Message):
         sync: _builtins.bool = ...,
         expectedTargetModelId: _builtins.str = ...,
         owner: _builtins.str = ...,
+        split: Global___Split | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["modelInfo", b"modelInfo"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["modelInfo", b"modelInfo", "split", b"split"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["autoDeleteTargetModel", b"autoDeleteTargetModel", "expectedTargetModelId", b"expectedTargetModelId", "force", b"force", "loadNow", b"loadNow", "modelInfo", b"modelInfo", "owner", b"owner", "sync", b"sync", "targetModelId", b"targetModelId", "updateOnly", b"updateOnly", "vModelId", b"vModelId"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["autoDeleteTargetModel", b"autoDeleteTargetModel", "expectedTargetModelId", b"expectedTargetModelId", "force", b"force", "loadNow", b"loadNow", "modelInfo", b"modelInfo", "owner", b"owner", "split", b"split", "sync", b"sync", "targetModelId", b"targetModelId", "updateOnly", b"updateOnly", "vModelId", b"vModelId"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetVModelRequest: _TypeAlias = SetVModelRequest  # noqa: Y015
+
+@_typing.final
+class Split(_message.Message):
+    """Another model beside the active one. Ours: ModelMesh switches all at once."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CANARYMODELID_FIELD_NUMBER: _builtins.int
+    CANARYPERCENT_FIELD_NUMBER: _builtins.int
+    SHADOWMODELID_FIELD_NUMBER: _builtins.int
+    canaryModelId: _builtins.str
+    canaryPercent: _builtins.int
+    """of the calls; 0 to 100"""
+    shadowModelId: _builtins.str
+    """is sent a copy of each unary call; nobody gets its answer"""
+    def __init__(
+        self,
+        *,
+        canaryModelId: _builtins.str = ...,
+        canaryPercent: _builtins.int = ...,
+        shadowModelId: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["canaryModelId", b"canaryModelId", "canaryPercent", b"canaryPercent", "shadowModelId", b"shadowModelId"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Split: _TypeAlias = Split  # noqa: Y015
 
 @_typing.final
 class DeleteVModelRequest(_message.Message):
@@ -370,6 +440,7 @@ class VModelStatusInfo(_message.Message):
     ACTIVEMODELSTATUS_FIELD_NUMBER: _builtins.int
     TARGETMODELSTATUS_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
+    SPLIT_FIELD_NUMBER: _builtins.int
     status: Global___VModelStatusInfo.VModelStatus.ValueType
     activeModelId: _builtins.str
     targetModelId: _builtins.str
@@ -380,6 +451,8 @@ class VModelStatusInfo(_message.Message):
     def targetModelStatus(self) -> Global___ModelStatusInfo:
         """only while the target is not the active one"""
 
+    @_builtins.property
+    def split(self) -> Global___Split: ...
     def __init__(
         self,
         *,
@@ -389,10 +462,11 @@ class VModelStatusInfo(_message.Message):
         activeModelStatus: Global___ModelStatusInfo | None = ...,
         targetModelStatus: Global___ModelStatusInfo | None = ...,
         owner: _builtins.str = ...,
+        split: Global___Split | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["activeModelStatus", b"activeModelStatus", "targetModelStatus", b"targetModelStatus"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["activeModelStatus", b"activeModelStatus", "split", b"split", "targetModelStatus", b"targetModelStatus"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["activeModelId", b"activeModelId", "activeModelStatus", b"activeModelStatus", "owner", b"owner", "status", b"status", "targetModelId", b"targetModelId", "targetModelStatus", b"targetModelStatus"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activeModelId", b"activeModelId", "activeModelStatus", b"activeModelStatus", "owner", b"owner", "split", b"split", "status", b"status", "targetModelId", b"targetModelId", "targetModelStatus", b"targetModelStatus"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

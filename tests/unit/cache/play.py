@@ -25,7 +25,7 @@ from adapter.domain.ids import ModelId
 
 
 class Play:
-    """One cache and its time. A size of 80 on disk is predicted as 100 in memory."""
+    """One cache and its time. A size of 80 on disk is predicted as 100 in memory; churn is not guarded against."""
 
     def __init__(
         self, *, capacity: int = 300, slots: int = 2, policy: Policy = "gdsf", **bounds: Any
@@ -36,7 +36,7 @@ class Play:
             default_size_bytes=100,
             policy=policy,
             failure_expiry_s=900,
-            bounds=CacheBounds(**bounds),
+            bounds=CacheBounds(**{"churn_factor": 0.0, **bounds}),
         )
         self.now_s = 1000.0
 

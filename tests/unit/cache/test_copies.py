@@ -3,19 +3,19 @@ import pytest
 from adapter.cache.bounds import CacheBounds
 from adapter.cache.copies import Copies
 from adapter.cache.entry import CacheEntry, Cause, EntryState, IllegalTransition
-from adapter.cache.eviction import Worth
 from adapter.cache.messages import CacheCommand, StartUnload
 from adapter.cache.room import Room
+from adapter.cache.worth import Worth
 from adapter.domain.ids import ModelId
 
 
 class Held:
     """Copies in a runtime with room for 300 bytes."""
 
-    def __init__(self, **sizes: int) -> None:
+    def __init__(self, *, churn_factor: float = 0.0, **sizes: int) -> None:
         self.said: list[CacheCommand] = []
         self.room = Room(300)
-        bounds = CacheBounds(first_use_s_max=5, drain_s_max=60)
+        bounds = CacheBounds(first_use_s_max=5, drain_s_max=60, churn_factor=churn_factor)
         self.copies = Copies(room=self.room, policy="gdsf", bounds=bounds, emit=self.said.append)
         self.entries = {model: self.arrives(model, size) for model, size in sizes.items()}
 
@@ -23,7 +23,7 @@ class Held:
         worth = Worth(model=ModelId(model), used_s=0.0, size_bytes=size, load_s=1.0)
         entry = CacheEntry(type="t", requested_s=0.0, waiting=True, worth=worth, state=EntryState.ACTIVE)
         self.room.take(size)
-        self.copies.arrive(entry)
+        self.copies.arrive(entry, 0.0)
         self.copies.measured(entry, size)
         self.copies.check()
         return entry

@@ -13,7 +13,7 @@ from adapter.cache.entry import (
     IllegalTransition,
     as_mermaid,
 )
-from adapter.cache.eviction import Worth
+from adapter.cache.worth import Worth
 from adapter.domain.ids import ModelId
 
 PAGE = Path(__file__).parents[3] / "docs" / "state-machines.md"

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from adapter.cache.eviction import EvictionOrder, Policy, Worth
+from adapter.cache.candidates import ByKey
+from adapter.cache.eviction import EvictionOrder, Policy
+from adapter.cache.worth import Worth
 from adapter.domain.ids import ModelId
 
 
@@ -29,7 +31,7 @@ def use(order: EvictionOrder, worth: Worth, now_s: float = 0.0, *, times: int = 
 
 def evicted(order: EvictionOrder) -> list[str]:
     out = list[str]()
-    while (gone := order.evict()) is not None:
+    while (gone := order.evict(0.0)) is not None:
         out.append(gone.model)
         order.check()
     return out
@@ -64,7 +66,7 @@ def test_what_was_used_much_long_ago_is_overtaken() -> None:
         new = worth(f"new{number}", used_s=float(number))
         order.add(new)
         use(order, new, float(number))
-        if order.evict() is old:
+        if order.evict(0.0) is old:
             return
     pytest.fail("it stays for ever")
 
@@ -82,13 +84,13 @@ def test_what_is_in_use_is_not_evicted_and_can_be_afterwards() -> None:
     order = order_of(a, b)
     order.use(a, 1.0)
     order.use(a, 1.0)
-    assert order.evict() is b
-    assert order.evict() is None
+    assert order.evict(0.0) is b
+    assert order.evict(0.0) is None
     order.unpin(a)
-    assert (order.evict(), order.evictable_bytes, order.pinned_bytes) == (None, 0, 100)
+    assert (order.evict(0.0), order.evictable_bytes, order.pinned_bytes) == (None, 0, 100)
     order.unpin(a)
     assert (order.evictable_bytes, order.pinned_bytes) == (100, 0)
-    assert order.evict() is a
+    assert order.evict(0.0) is a
     assert len(order) == 0
 
 
@@ -104,7 +106,7 @@ def test_what_was_pinned_before_it_is_listed_stays_pinned() -> None:
     order.use(a, 1.0)
     order.add(a)
     order.check()
-    assert (order.evict(), order.pinned_bytes) == (None, 100)
+    assert (order.evict(0.0), order.pinned_bytes) == (None, 100)
 
 
 def test_what_is_taken_out_is_not_evicted() -> None:
@@ -119,7 +121,8 @@ def test_uses_leave_the_heap_alone() -> None:
     a = worth("a")
     order = order_of(a)
     use(order, a, times=10_000)
-    assert len(order._heap._heap) == 1
+    assert isinstance(order._free, ByKey)
+    assert len(order._free._heap._heap) == 1
 
 
 @given(st.integers(0, 2**32))
@@ -191,7 +194,7 @@ class AgainstNaive(RuleBasedStateMachine):
     @rule()
     def evict(self) -> None:
         free = [name for name, row in self.naive.items() if not row[4]]
-        gone = self.order.evict()
+        gone = self.order.evict(0.0)
         if not free:
             assert gone is None
             return

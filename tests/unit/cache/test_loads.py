@@ -3,11 +3,12 @@ import pytest
 from adapter.cache.bounds import CacheBounds
 from adapter.cache.copies import Copies
 from adapter.cache.entry import CacheEntry, Cause
-from adapter.cache.eviction import Worth
-from adapter.cache.loads import Loads, too_big
+from adapter.cache.loads import Loads
 from adapter.cache.messages import CacheCommand, StartLoad, StartPull
+from adapter.cache.refusals import too_big
 from adapter.cache.room import Room
 from adapter.cache.sizes import SizePredictor
+from adapter.cache.worth import Worth
 from adapter.domain.errors import CacheBusy, ModelTooBig
 from adapter.domain.ids import ModelId
 

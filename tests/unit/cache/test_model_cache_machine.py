@@ -21,6 +21,7 @@ from adapter.cache.messages import (
     LoadFailed,
     LoadRequested,
     MeasureSize,
+    PinRuled,
     Pulled,
     RuntimeReset,
     Settled,
@@ -31,6 +32,7 @@ from adapter.cache.messages import (
     StopPull,
     Tick,
     Unloaded,
+    WakeAt,
 )
 from adapter.cache.model_cache import ModelCache
 from adapter.domain.errors import AdapterError, ModelCorrupt, RuntimeUnavailable, StorageUnreachable
@@ -64,8 +66,12 @@ class CacheMachine(RuleBasedStateMachine):
         """Of the pins those on a copy that is still there."""
         self.gone_since: dict[ModelId, float] = {}
 
-    @initialize(policy=st.sampled_from(["gdsf", "lru"]), queue_max=st.integers(1, 5))
-    def begin(self, policy: Any, queue_max: int) -> None:
+    @initialize(
+        policy=st.sampled_from(["lhd", "gdsf", "lru"]),
+        queue_max=st.integers(1, 5),
+        churn_factor=st.sampled_from([0.0, 0.5, 10.0]),
+    )
+    def begin(self, policy: Any, queue_max: int, churn_factor: float) -> None:
         bounds = CacheBounds(
             queue_max=queue_max,
             failed_max=3,
@@ -73,6 +79,7 @@ class CacheMachine(RuleBasedStateMachine):
             first_use_s_max=5,
             drain_s_max=DRAIN_S,
             abandoned_s_max=ABANDONED_S,
+            churn_factor=churn_factor,
         )
         self.cache = ModelCache(
             capacity_bytes=CAPACITY,
@@ -84,7 +91,20 @@ class CacheMachine(RuleBasedStateMachine):
         )
 
     def tell(self, event: CacheEvent) -> None:
-        self.carry_out(self.cache.handle(event, self.now_s))
+        pinned, guarded = self.kept()
+        commands = self.cache.handle(event, self.now_s)
+        kept = pinned if self.cache.deficit_bytes else pinned | guarded
+        kept.discard(getattr(event, "model", ModelId("")))
+        evicted = {c.model for c in commands if isinstance(c, StartUnload) and c.cause.startswith("room for")}
+        assert not evicted & kept, "evicted although a rule keeps it"
+        self.carry_out(commands)
+
+    def kept(self) -> tuple[set[ModelId], set[ModelId]]:
+        """What may not be evicted for another: the pinned; and the guarded, while there is no deficit."""
+        standings = {model: self.cache.worth(model, self.now_s) for model in self.cache}
+        guarded = {m for m, s in standings.items() if s and (s.guarded_until_s or 0.0) > self.now_s}
+        pinned = {m for m, s in standings.items() if s and s.pinned}
+        return pinned, set() if self.cache.deficit_bytes else guarded
 
     # The loader: notes what it is to do, and checks that it may.
 
@@ -122,6 +142,9 @@ class CacheMachine(RuleBasedStateMachine):
             case Settled():
                 self.waiting.discard(model)
                 self.abandoned.pop(model, None)
+            case WakeAt(at_s=at_s):
+                assert at_s > self.now_s, "to be woken in the past"
+                assert self.cache.state(model) is EntryState.WAITING
 
     def begins(self, model: ModelId) -> None:
         busy = (self.pulling, self.loading, self.unloading)
@@ -134,11 +157,28 @@ class CacheMachine(RuleBasedStateMachine):
 
     # Those who ask.
 
-    @rule(model=MODELS, waiting=st.booleans(), ago_s=st.floats(0, 500))
-    def request(self, model: ModelId, waiting: bool, ago_s: float) -> None:
+    @rule(model=MODELS, waiting=st.booleans(), ago_s=st.floats(0, 500), pinned=st.none() | st.booleans())
+    def request(self, model: ModelId, waiting: bool, ago_s: float, pinned: bool | None) -> None:
         self.waiting.add(model)
         self.abandoned.pop(model, None)
-        self.tell(LoadRequested(model=model, type="t", waiting=waiting, used_s=self.now_s - ago_s))
+        used_s = self.now_s - ago_s
+        self.tell(LoadRequested(model=model, type="t", waiting=waiting, used_s=used_s, pinned=pinned))
+
+    @rule(model=MODELS, pinned=st.booleans())
+    def rule_changes(self, model: ModelId, pinned: bool) -> None:
+        self.tell(PinRuled(model=model, pinned=pinned))
+        standing = self.cache.worth(model, self.now_s)
+        assert standing is None or standing.pinned == pinned
+
+    @rule(model=MODELS)
+    def explain(self, model: ModelId) -> None:
+        known = self.cache.state(model) is not None
+        assert (self.cache.size_bytes(model) is not None) == known
+        queued = self.cache.state(model) is EntryState.QUEUED
+        assert (self.cache.queue_position(model) is not None) == queued
+        departure = self.cache.departure(model)
+        assert departure is None or str(departure)
+        assert set(self.loading) == set(self.cache.suspects(since_s=self.now_s)[0])
 
     @precondition(lambda self: self.waiting)
     @rule(data=st.data())
@@ -166,10 +206,10 @@ class CacheMachine(RuleBasedStateMachine):
         self.pinned_copies[model] = min(self.pinned_copies[model], self.pins[model])
         self.carry_out(self.cache.release(model, self.now_s))
 
-    @rule(model=MODELS, unregistered=st.booleans())
-    def drop(self, model: ModelId, unregistered: bool) -> None:
+    @rule(model=MODELS, unregistered=st.booleans(), because=st.sampled_from(["", "scaled down"]))
+    def drop(self, model: ModelId, unregistered: bool, because: str) -> None:
         self.gone_since.setdefault(model, self.now_s)
-        self.tell(Dropped(model=model, unregistered=unregistered))
+        self.tell(Dropped(model=model, unregistered=unregistered, because=because))
         assert model not in self.waiting
         assert self.cache.failure(model, self.now_s) is None
 

@@ -124,3 +124,30 @@ def test_what_is_not_read_makes_room_first() -> None:
     play.runtime.answer(17)
     assert beside.code is Code.OK
     play.check()
+
+
+def test_an_instance_can_be_asked_something_of_ours() -> None:
+    play = Play()
+    peer = play.peer("b")
+    answers: list[Answer] = []
+    call = play.relay.ask(peer, "mesh.Peer/hello", b"hi", timeout_s=2.0, answered=answers.append)
+    play.local_calls.append(call)
+    play.settle()
+    (came,) = play.at("b").calls
+    assert (came.blocks[0][":path"], came.data) == ("/mesh.Peer/hello", framed(b"hi"))
+    assert came.blocks[0]["grpc-timeout"] == "2000000u"
+    play.at("b").answer(1, b"I am b")
+    assert [answer.message for answer in answers] == [b"I am b"]
+    assert not play.router.planned
+    assert not play.router.routed
+    play.check_rest()
+
+
+def test_an_instance_that_does_not_answer_what_we_ask_is_asked_once() -> None:
+    play = Play()
+    answers: list[Answer] = []
+    play.relay.ask(play.peer("b"), "mesh.Peer/hello", b"", timeout_s=None, answered=answers.append)
+    play.settle()
+    play.lose(play.at("b"))
+    assert [answer.code for answer in answers] == [Code.UNAVAILABLE]
+    play.check_rest()

@@ -15,11 +15,9 @@ from adapter.http2.request_head import (
     HeadersTooBig,
     HeadMemory,
     HeadReader,
-    Kind,
     RequestHead,
     check_trailers,
     encode_request,
-    kind_of,
 )
 from adapter.wire.headers import Pair
 
@@ -100,6 +98,26 @@ def test_a_peer_gets_everything_but_the_timeout() -> None:
     assert read(sent).for_peer == encode_fields([pair for pair in sent if pair[0] != b"grpc-timeout"])
 
 
+def test_a_peer_is_not_sent_what_only_instances_may_say() -> None:
+    forged = [(b"mm-hops", b"2"), (b"mm-model-record-bin", b"AAE"), (b"mm-refused", b"x"), (b"mm-hops", b"2")]
+    head = read([*plus((b"mm-model-id", b"iris")), *forged, (b"x", b"y"), (b"grpc-timeout", b"1S"), *forged])
+    assert head.for_peer == encode_fields(plus((b"mm-model-id", b"iris"), (b"x", b"y")))
+    assert ("mm-hops", "2") in head.ids
+    assert b"mm-" not in head.for_runtime
+
+
+def test_a_peer_gets_one_timeout_whatever_came() -> None:
+    sent = [(b"grpc-timeout", b"1S"), (b"x", b"grpc-timeout"), (b"grpc-timeout", b"1S")]
+    assert read(plus(*sent)).for_peer == encode_fields(plus((b"x", b"grpc-timeout")))
+
+
+@pytest.mark.parametrize("updates", [0, 1, 2])
+def test_table_size_updates_are_for_one_connection(updates: int) -> None:
+    block = encode_fields(plus((b"grpc-timeout", b"1S"), (b"x", b" ")))
+    head = reader().read(b"\x20" * updates + block, 1)
+    assert head.for_peer == encode_fields(plus((b"x", b" ")))
+
+
 def test_all_metadata_can_be_had() -> None:
     sent = plus((b"mm-model-id", b"iris"), (b"x-bin", b"AAE"), (b"broken-bin", b"A"))
     assert read(sent).metadata() == [
@@ -129,38 +147,6 @@ def test_grpc_is_known_by_its_content_type(content_type: bytes, is_grpc: bool) -
 def test_a_binary_id_that_is_not_base64_refuses_the_call_and_nothing_else() -> None:
     head = read(plus((b"mm-model-id-bin", b"A")))
     assert head.problem == "mm-model-id-bin: a binary header is not base64"
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        (b":path", Kind.PSEUDO),
-        (b":status", Kind.MALFORMED),
-        (b":protocol", Kind.MALFORMED),
-        (b"", Kind.MALFORMED),
-        (b"Upper", Kind.MALFORMED),
-        (b"with space", Kind.MALFORMED),
-        (b"col:on", Kind.MALFORMED),
-        (b"nul\x00", Kind.MALFORMED),
-        (b"new\nline", Kind.MALFORMED),
-        (b"\x7f", Kind.MALFORMED),
-        (b"\xe9t\xe9", Kind.MALFORMED),
-        (b"connection", Kind.MALFORMED),
-        (b"keep-alive", Kind.MALFORMED),
-        (b"proxy-connection", Kind.MALFORMED),
-        (b"transfer-encoding", Kind.MALFORMED),
-        (b"upgrade", Kind.MALFORMED),
-        (b"te", Kind.CHECKED),
-        (b"mm-model-id", Kind.ID),
-        (b"mm-hops", Kind.ID),
-        (b"tas-model-id", Kind.ID),
-        (b"tas-model-id2", Kind.FORWARDED),
-        (b"grpc-foo", Kind.NOT_FORWARDED),
-        (b"x_y.z-1~", Kind.FORWARDED),
-    ],
-)
-def test_names_say_what_a_field_is(name: bytes, kind: Kind) -> None:
-    assert kind_of(name) is kind
 
 
 # What breaks section 8 of RFC 9113.

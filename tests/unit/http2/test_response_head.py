@@ -58,3 +58,14 @@ def test_trailers_have_metadata() -> None:
     fields = FieldMemory().fields(RESPONSE_FIELDS + trailer_fields(Code.OK, metadata=[("x-bin", b"\0")]))
     assert fields[-1][:2] == (b"x-bin", b"AA")
     assert Field(b":status", b"200", fields[0].raw) == fields[0]
+
+
+def test_what_an_instance_says_to_another_does_not_go_on() -> None:
+    fields = [(b":status", b"200"), (b"grpc-status", b"14"), (b"mm-refused", b"draining"), (b"x", b"y")]
+    said = head(*fields)
+    assert said.refused == "draining"
+    assert said.block == encode_fields([pair for pair in fields if pair[0] != b"mm-refused"])
+
+
+def test_only_an_answer_without_a_message_is_a_refusal() -> None:
+    assert head((b"grpc-status", b"14"), (b"mm-refused", b"draining")).refused == ""

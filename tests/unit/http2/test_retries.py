@@ -1,7 +1,14 @@
 import pytest
 
 from adapter.domain.errors import Code
-from adapter.http2.retries import COPY_LOST_MAX, REFUSALS_MAX, Again, Retries, is_unknown_model
+from adapter.http2.retries import (
+    COPY_LOST_MAX,
+    PEER_TRIES_MAX,
+    REFUSALS_MAX,
+    Again,
+    Retries,
+    is_unknown_model,
+)
 
 
 @pytest.mark.parametrize(
@@ -61,4 +68,10 @@ def test_a_refused_stream_is_tried_often_and_not_for_ever() -> None:
     retries = Retries()
     assert [retries.after_refusal() for _ in range(REFUSALS_MAX)] == [Again.RECONNECT] * REFUSALS_MAX
     assert retries.after_refusal() is Again.NO
+    assert retries.after(Code.UNAVAILABLE, "") is Again.RECONNECT  # of another kind
+
+
+def test_so_many_instances_are_tried_and_no_more() -> None:
+    retries = Retries()
+    assert [retries.after_peer() for _ in range(PEER_TRIES_MAX)] == [True] * (PEER_TRIES_MAX - 1) + [False]
     assert retries.after(Code.UNAVAILABLE, "") is Again.RECONNECT  # of another kind

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from adapter.domain.errors import RecordUnreadable, RegistryUnavailable
+from adapter.domain.errors import RecordUnreadable, Refused, RegistryReadOnly, RegistryUnavailable
 from adapter.domain.ids import ModelId
 from adapter.domain.records import ModelInfo, ModelRecord
-from adapter.registry import model_records
+from adapter.registry.cached_records import TRIES_MAX
 from adapter.registry.model_records import ModelRecords
 from adapter.registry.registry import Entry
 from tests.fakes.memory_registry import MemoryRegistry
@@ -31,7 +31,7 @@ def registry() -> MemoryRegistry:
 
 @pytest.fixture
 def records(registry: MemoryRegistry) -> ModelRecords:
-    return ModelRecords(registry, "mm/serving/", cached_max=3)
+    return ModelRecords(registry, "mm/serving/")
 
 
 async def test_a_registration_stands_where_modelmesh_has_it(
@@ -74,16 +74,6 @@ async def test_what_was_created_or_read_is_at_hand(records: ModelRecords, regist
     assert registry.reads == 1
 
 
-async def test_what_was_asked_for_longest_ago_is_no_longer_at_hand(records: ModelRecords) -> None:
-    for name in ("a", "b", "c"):
-        await records.create(ModelId(name), a_record())
-    assert records.cached(ModelId("a"))
-    await records.create(ModelId("d"), a_record())
-    assert records.cached(ModelId("b")) is None
-    assert records.cached(ModelId("a"))
-    assert await records.get(ModelId("b")) == a_record()
-
-
 async def test_what_was_unregistered_is_forgotten(records: ModelRecords) -> None:
     await records.create(IRIS, a_record())
     assert await records.delete(IRIS)
@@ -92,21 +82,44 @@ async def test_what_was_unregistered_is_forgotten(records: ModelRecords) -> None
     assert await records.create(IRIS, a_record("anew"))
 
 
+async def test_what_a_vmodel_names_is_not_unregistered(records: ModelRecords) -> None:
+    await records.create(IRIS, replace(a_record(), references=2))
+    with pytest.raises(Refused, match=r"iris has referents: vmodels name it \(2 in all\)"):
+        await records.delete(IRIS)
+    assert await records.delete(IRIS, unreferenced=False)
+
+
+async def test_in_read_only_mode_nothing_is_registered_or_forgotten(registry: MemoryRegistry) -> None:
+    await registry.commit({KEY: b"{}"}, guards={})
+    records = ModelRecords(registry, "mm/serving/", read_only=True)
+    assert not await records.create(IRIS, a_record()), "it is there already"
+    assert not await records.delete(MNIST), "it is not there anyway"
+    for writing in (
+        records.create(MNIST, a_record()),
+        records.delete(IRIS),
+        records.update(IRIS, used_at(1)),
+    ):
+        with pytest.raises(RegistryReadOnly, match="model-mesh read-only mode"):
+            await writing
+
+
 async def test_an_update_keeps_what_another_wrote_meanwhile(
     records: ModelRecords, registry: MemoryRegistry
 ) -> None:
     await records.create(IRIS, a_record())
     other = ModelRecords(registry, "mm/serving/")
-    await other.update(IRIS, lambda record: replace(record, unknown={"refs": 1}))
+    await other.update(IRIS, lambda record: replace(record, references=1))
     updated = await records.update(IRIS, used_at(7))
-    assert updated == replace(a_record(), last_used_ms=7, unknown={"refs": 1})
+    assert updated == replace(a_record(), last_used_ms=7, references=1)
     assert await other.update(IRIS, used_at(7)) == updated
 
 
 class Contended(MemoryRegistry):
     """Somebody else writes every key just before each commit."""
 
-    async def commit(self, writes: Mapping[str, bytes | None], *, guards: Mapping[str, int]) -> int | None:
+    async def commit(
+        self, writes: Mapping[str, bytes | None], *, guards: Mapping[str, int], lease: int = 0
+    ) -> int | None:
         await MemoryRegistry.commit(self, dict.fromkeys(guards, b"{}"), guards={})
         return await MemoryRegistry.commit(self, writes, guards=guards)
 
@@ -115,9 +128,7 @@ async def test_an_update_that_never_gets_through_ends_with_an_error() -> None:
     registry = Contended()
     await MemoryRegistry.commit(registry, {KEY: b"{}"}, guards={})
     records = ModelRecords(registry, "mm/serving/")
-    with pytest.raises(
-        RegistryUnavailable, match=f"iris was changed by others {model_records.TRIES_MAX} times"
-    ):
+    with pytest.raises(RegistryUnavailable, match=f"iris was changed by others {TRIES_MAX} times"):
         await records.update(IRIS, used_at(1))
     with pytest.raises(RegistryUnavailable, match="iris"):
         await records.delete(IRIS)

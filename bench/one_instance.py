@@ -1,4 +1,4 @@
-"""A mesh for benches: MinIO, and an instance before the in-house runtime."""
+"""One instance for benches: MinIO, and an instance before the in-house runtime."""
 
 import sys
 import time

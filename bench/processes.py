@@ -1,6 +1,7 @@
-"""Processes on a core of their own, and what they take."""
+"""Processes, on a core of their own if they are given one, and what they take."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,9 @@ from bench import harness
 
 PROC: Final = Path("/proc")
 TICKS_A_SECOND: Final = os.sysconf("SC_CLK_TCK")
+
+NO_SOCKETS: Final = ""
+"""The leash hands none over."""
 
 _FORGET_PEAK = "5"  # to clear_refs: VmHWM begins anew (proc(5))
 
@@ -50,7 +54,7 @@ class Watched:
     def check_alive(self) -> None:
         """Raises `Broken`."""
         if self._child and self._child.poll() is not None:
-            raise Broken(f"it ended with status {self._child.returncode}:\n{self.said or self._child.args!r}")
+            raise Broken(f"it ended with status {self._child.returncode}:\n{self.said or self._child.args}")
         if not (PROC / str(self.pid)).exists():
             raise Broken(f"there is no process {self.pid}")
 
@@ -94,10 +98,10 @@ def cores() -> tuple[int, int]:
 
 
 @contextmanager
-def on_core(core: int) -> Iterator[None]:
-    """What is started within runs there, its threads and children too."""
+def on_core(core: int | None) -> Iterator[None]:
+    """What is started within runs there, its threads and children too; None: wherever we do."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, before if core is None else {core})
     try:
         yield
     finally:
@@ -106,13 +110,13 @@ def on_core(core: int) -> Iterator[None]:
 
 @contextmanager
 def started(
-    command: Sequence[str], *, core: int, log: Path, env: Mapping[str, str] | None = None
+    command: Sequence[str], *, log: Path, core: int | None = None, env: Mapping[str, str] | None = None
 ) -> Iterator[Watched]:
-    """Run a server on that core; at the end it is told to stop, and killed if it does not.
+    """Run a server, on that core; at the end it is told to stop, and killed if it does not.
 
     If the bench itself is killed, so is the server.
     """
-    leashed = [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), *command]
+    leashed = [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), NO_SOCKETS, *command]
     with log.open("wb") as output, on_core(core):
         child = subprocess.Popen(
             leashed,
@@ -132,8 +136,8 @@ def started(
             child.wait()
 
 
-def ran(command: Sequence[str], *, core: int, patience_s: float) -> str:
-    """Run to the end on that core; what it printed. Raises `Broken`."""
+def ran(command: Sequence[str], *, patience_s: float, core: int | None = None) -> str:
+    """Run to the end, on that core; what it printed. Raises `Broken`."""
     try:
         with on_core(core):
             child = subprocess.Popen(list(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -151,8 +155,6 @@ def ran(command: Sequence[str], *, core: int, patience_s: float) -> str:
 
 def wait_for_port(port: int, process: Watched) -> None:
     """Until somebody listens there. Raises `Broken`."""
-    import socket
-
     ends_s = time.monotonic() + harness.START_S_MAX
     while True:
         process.check_alive()

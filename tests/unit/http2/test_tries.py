@@ -91,7 +91,7 @@ def test_a_call_that_breaks_again_is_unavailable() -> None:
     seen = client.call()
     play.lose(play.runtime, "first")
     play.lose(play.runtime, "second")
-    assert seen.status == (Code.UNAVAILABLE, "the connection to the runtime ended: second")
+    assert seen.status == (Code.UNAVAILABLE, "the connection to runtime ended: second")
     (call, _) = play.router.ended[0]
     assert call.tried == (play.upstream, play.upstream)
     play.check_rest()

@@ -1,0 +1,170 @@
+"""One more copy of a model, here or at another instance.
+
+Whoever wants one asks here: a caller of the management API, the rules of scaling, an instance that drains, the
+leader that fills free space.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from adapter.aio.clock import Clock
+from adapter.domain.errors import AdapterError, told_elsewhere
+from adapter.domain.ids import InstanceId, ModelId
+from adapter.domain.records import CopyState, ModelRecord
+from adapter.instance.loader import Loader
+from adapter.instance.peer_links import PeerLinks
+from adapter.instance.reasons import Reasons
+from adapter.instance.wayfinder import Wayfinder
+from adapter.mesh.verdicts import Placed
+from adapter.registry.encoding import encode_model
+
+log = logging.getLogger(__name__)
+
+TRIES_MAX: Final = 8
+"""Instances that are tried for one copy (reference: ModelMesh core 4.1)."""
+ASKING_S_MAX: Final = 5.0
+"""How long another instance may take to say that it has queued a load."""
+
+
+class Outcome(Enum):
+    """What came of it."""
+
+    LOADED = "loaded"
+    LOADING = "loading"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """A copy that there will be, or is."""
+
+    instance: InstanceId
+    outcome: Outcome
+
+
+class Copies:
+    """Adds copies."""
+
+    def __init__(
+        self,
+        *,
+        here: InstanceId,
+        ways: Wayfinder,
+        loader: Loader,
+        links: PeerLinks,
+        reasons: Reasons,
+        clock: Clock,
+    ) -> None:
+        self._here = here
+        self._ways = ways
+        self._loader = loader
+        self._links = links
+        self._reasons = reasons
+        self._clock = clock
+
+    async def add(
+        self,
+        model: ModelId,
+        record: ModelRecord,
+        *,
+        because: str,
+        wait_s: float = 0.0,
+        used_ms: int = 0,
+        excluded: Mapping[InstanceId, str] | None = None,
+    ) -> Added:
+        """Have a copy loaded where there is none yet, the best place first.
+
+        Without `wait_s` it answers as soon as the load is queued. Raises the error of the last load that
+        failed, or of the verdict that there is nowhere to load it.
+        """
+        tried = dict(excluded or {})
+        problem: AdapterError | None = None
+        for _ in range(TRIES_MAX):
+            verdict = self._ways.place(model, record, excluded=tried, used_ms=used_ms)
+            if not isinstance(verdict, Placed):
+                raise problem or told_elsewhere(verdict.code, verdict.because)
+            log.info(
+                "a copy is added", extra={"model": model, "at": verdict.instance, "because": because}
+            )
+            try:
+                if verdict.instance == self._here:
+                    self._reasons.note(model, f"{because}; {verdict.because}")
+                    return await self._here_too(model, record, wait_s=wait_s, used_ms=used_ms)
+                told = f"{because}; {verdict.because}"
+                return await self._there(
+                    verdict.instance, model, record, because=told, wait_s=wait_s, used_ms=used_ms
+                )
+            except AdapterError as error:
+                log.info(
+                    "the copy could not be added there",
+                    extra={"model": model, "at": verdict.instance, "error": error.described},
+                )
+                tried[verdict.instance] = error.described
+                problem = error
+        assert problem is not None
+        raise problem
+
+    async def awaited(self, model: ModelId, record: ModelRecord, *, wait_s: float) -> None:
+        """Wait for a load that is under way somewhere. Raises the error of the load."""
+        for id_, copy in self._ways.copies(model).items():
+            if copy.state is not CopyState.LOADING:
+                continue
+            if id_ == self._here:
+                await self._loader.load(model, record.info, used_s=self._clock.now_s())
+            else:
+                because = "somebody waits for it"
+                await self._there(id_, model, record, because=because, wait_s=wait_s, used_ms=0)
+            return
+
+    def loaded(self, model: ModelId) -> int:
+        """How many instances hold the model, loading ones and draining ones left out."""
+        instances = self._ways.instances()
+        return sum(
+            copy.state is CopyState.LOADED and id_ in instances and not instances[id_].record.draining
+            for id_, copy in self._ways.copies(model).items()
+        )
+
+    def there_or_coming(self, model: ModelId) -> int:
+        """How many hold or load the model."""
+        instances = self._ways.instances()
+        return sum(
+            copy.state is not CopyState.FAILED and id_ in instances and not instances[id_].record.draining
+            for id_, copy in self._ways.copies(model).items()
+        )
+
+    async def _here_too(
+        self, model: ModelId, record: ModelRecord, *, wait_s: float, used_ms: int
+    ) -> Added:
+        used_s = self._used_s(used_ms)
+        if wait_s:
+            await self._loader.load(model, record.info, used_s=used_s)
+            return Added(instance=self._here, outcome=Outcome.LOADED)
+        self._loader.start_load(model, record.info, used_s=used_s)
+        return Added(instance=self._here, outcome=Outcome.LOADING)
+
+    async def _there(
+        self,
+        instance: InstanceId,
+        model: ModelId,
+        record: ModelRecord,
+        *,
+        because: str,
+        wait_s: float,
+        used_ms: int,
+    ) -> Added:
+        loaded = await self._links.channels.load(
+            instance,
+            model,
+            record=encode_model(record),
+            last_used_ms=used_ms,
+            wait=bool(wait_s),
+            because=because,
+            timeout_s=wait_s or ASKING_S_MAX,
+        )
+        return Added(instance=instance, outcome=Outcome.LOADED if loaded else Outcome.LOADING)
+
+    def _used_s(self, used_ms: int) -> float:
+        now_s = self._clock.now_s()
+        return now_s - max(self._clock.epoch_ms() - used_ms, 0) / 1e3 if used_ms else now_s

@@ -1,0 +1,158 @@
+"""Where a request goes and where a copy is loaded, as this instance sees the mesh at this moment.
+
+Gives the pure rules of `mesh` what they need: the view, who does not answer, what was just sent elsewhere, and
+what this instance's own cache says, which is right where the registry's table lags behind.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from adapter.aio.clock import Clock
+from adapter.cache.entry import EntryState
+from adapter.cache.model_cache import ModelCache
+from adapter.domain.errors import AdapterError, told_elsewhere
+from adapter.domain.ids import InstanceId, ModelId
+from adapter.domain.records import CopyRecord, CopyState, InstanceRecord, ModelRecord
+from adapter.instance.mesh_state import MeshState
+from adapter.instance.peer_links import PeerLinks
+from adapter.mesh.constraints import NO_CONSTRAINTS, TypeConstraints
+from adapter.mesh.placement import place
+from adapter.mesh.routing import route, served_here
+from adapter.mesh.verdicts import LoadHere, Placement, Reject, Route
+from adapter.mesh.view import InstanceState
+from adapter.mesh.wanted import Wanted
+
+_HELD: Final[Mapping[EntryState, CopyState]] = {
+    EntryState.QUEUED: CopyState.LOADING,
+    EntryState.PULLING: CopyState.LOADING,
+    EntryState.WAITING: CopyState.LOADING,
+    EntryState.LOADING: CopyState.LOADING,
+    EntryState.SIZING: CopyState.LOADED,
+    EntryState.ACTIVE: CopyState.LOADED,
+}
+
+
+class Wayfinder:
+    """Asks the rules."""
+
+    def __init__(
+        self,
+        *,
+        state: MeshState,
+        cache: ModelCache,
+        links: PeerLinks,
+        clock: Clock,
+        draw: Callable[[int], int],
+    ) -> None:
+        self.state = state
+        self.constraints: TypeConstraints = NO_CONSTRAINTS
+        self._cache = cache
+        self.links = links
+        self._clock = clock
+        self._draw = draw
+
+    def use(self, constraints: TypeConstraints) -> None:
+        """From now on these say which instances may hold which models."""
+        self.constraints = constraints
+
+    def route(
+        self,
+        model: ModelId,
+        record: ModelRecord,
+        *,
+        excluded: Mapping[InstanceId, str],
+        balanced: bool = False,
+    ) -> Route:
+        """What becomes of a request."""
+        wanted = self._wanted(model, record, excluded=excluded, used_ms=self._clock.epoch_ms())
+        if balanced:
+            wanted = replace(wanted, balanced=True)
+        return route(
+            wanted,
+            self.state.view.instances,
+            self.constraints,
+            in_flight=self.links.in_flight,
+            draw=self._draw,
+            now_ms=self._clock.epoch_ms(),
+            pending=self.links.pending,
+        )
+
+    def served_here(self, model: ModelId, record: ModelRecord) -> LoadHere | Reject:
+        """What becomes of a request that another instance sent here to be loaded."""
+        wanted = self._wanted(model, record, excluded={}, used_ms=self._clock.epoch_ms())
+        return served_here(
+            wanted, self.state.view.instances, self.constraints, now_ms=self._clock.epoch_ms()
+        )
+
+    def place(
+        self,
+        model: ModelId,
+        record: ModelRecord,
+        *,
+        excluded: Mapping[InstanceId, str],
+        used_ms: int = 0,
+    ) -> Placement:
+        """Where one more copy is loaded."""
+        now_ms = self._clock.epoch_ms()
+        return place(
+            self._wanted(model, record, excluded=excluded, used_ms=used_ms or now_ms),
+            self.state.view.instances,
+            self.constraints,
+            now_ms=now_ms,
+            pending=self.links.pending,
+        )
+
+    def instances(self) -> Mapping[InstanceId, InstanceState]:
+        """All that are there, those that do not answer too."""
+        return self.state.view.instances
+
+    def copies(self, model: ModelId) -> Mapping[InstanceId, CopyRecord]:
+        """All of the model's copies, with what this instance itself knows of its own."""
+        there, here = self.state.view.copies(model), self.state.here
+        own, held = there.get(here), self.held_here(model)
+        if own is None and held is None:
+            return there
+        copies = dict(there)
+        if held is not None:
+            if own is None or own.state is not held:
+                copies[here] = CopyRecord(state=held, since_ms=self._clock.epoch_ms())
+        elif self._cache.failure(model, self._clock.now_s()) is None and own is not None:
+            # Nothing is here any more. Its crashes count all the same.
+            copies.pop(here)
+            if own.crashes:
+                copies[here] = replace(own, state=CopyState.FAILED, until_ms=0)
+        return copies
+
+    def held_here(self, model: ModelId) -> CopyState | None:
+        """What this instance's cache has of the model."""
+        state = self._cache.state(model)
+        return None if state is None else _HELD.get(state)
+
+    def own_record(self) -> InstanceRecord:
+        return self.state.view.instances[self.state.here].record
+
+    def error_of(self, model: ModelId, reject: Reject) -> AdapterError:
+        """A rejection as an error; the failure of our own load, if there was one, says it better."""
+        failure = self._cache.failure(model, self._clock.now_s())
+        if failure is not None:
+            return type(failure.error)(*failure.error.args)
+        return told_elsewhere(reject.code, reject.text)
+
+    def _wanted(
+        self, model: ModelId, record: ModelRecord, *, excluded: Mapping[InstanceId, str], used_ms: int
+    ) -> Wanted:
+        silent = self.links.silent()
+        copies = self.copies(model)
+        return Wanted(
+            model=model,
+            type=record.info.type,
+            copies=copies,
+            here=self.state.here,
+            held_here=self.held_here(model),
+            excluded={**silent, **excluded} if silent else excluded,
+            used_ms=used_ms,
+            sent_to=self.links.sent_to(model),
+            size_bytes=max((copy.size_bytes for copy in copies.values()), default=0),
+        )
+
