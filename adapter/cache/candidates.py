@@ -9,7 +9,7 @@ from adapter.cache.reuse import ReuseTimes
 from adapter.cache.worth import Worth
 from adapter.domain.ids import ModelId
 
-SAMPLE: Final = 48
+SAMPLE: Final = 32
 """So many are drawn for one eviction; up to so many, all are looked at."""
 SPARED: Final = 16
 """So many of the next in turn are looked at again with those drawn for the next eviction."""
@@ -120,8 +120,9 @@ class BySample(Candidates):
         return worth.place >= 0
 
     def first(self, now_s: float) -> Worth | None:
+        density = self._reuse.density
         drawn = [
-            (self._reuse.density(worth, now_s) * worth.load_s / worth.size_bytes, worth.used_s, order, worth)
+            (density(worth, now_s) * worth.load_s / worth.size_bytes, worth.used_s, order, worth)
             for order, worth in self._draw().items()
         ]
         if not drawn:

@@ -20,20 +20,20 @@ OCTAVES: Final = 32
 """The last one begins after a year."""
 
 SHORTEST_S: Final = 1.0 / 64
-PRIOR_S: Final = 1.0
-"""How many models are taken to have been seen in each octave before any was ..."""
-PRIOR_HAZARD: Final = 0.2
-"""... and how many of these to have been used in it: that makes an untaught cache evict like LRU."""
+MODELS_BEFORE: Final = 1.0
+"""So many models are taken to have been in each octave before any was seen there, ..."""
+USED_BEFORE: Final = 0.2
+"""... and this share of them to have been used in it: so an untaught cache evicts like LRU."""
+
+
+WIDTHS_S: Final[list[float]] = [SHORTEST_S * (1 << max(number - 1, 0)) for number in range(OCTAVES)]
+"""How long each octave is."""
 
 
 def octave(gap_s: float) -> int:
     """Which octave a time is in. A long one is in the last."""
-    return min(int(gap_s * 64).bit_length(), OCTAVES - 1)
-
-
-def width_s(of: int) -> float:
-    """How long the octave is."""
-    return SHORTEST_S * (1 << max(of - 1, 0))
+    number = int(gap_s * 64).bit_length()
+    return number if number < OCTAVES else OCTAVES - 1
 
 
 def densities(uses: list[float], seen_s: list[float]) -> list[float]:
@@ -45,10 +45,10 @@ def densities(uses: list[float], seen_s: list[float]) -> list[float]:
     survive, room_s, served = 1.0, 0.0, 0.0
     points = [(0.0, 0.0)]
     for age in range(OCTAVES):
-        width = width_s(age)
-        later -= uses[age]
-        waited_s = max(seen_s[age], width * (later + uses[age] / 2)) + PRIOR_S * width
-        hazard = (uses[age] + PRIOR_S * PRIOR_HAZARD) / waited_s
+        width, came = WIDTHS_S[age], uses[age]
+        later -= came
+        waited_s = max(seen_s[age], width * (later + came / 2)) + MODELS_BEFORE * width
+        hazard = (came + MODELS_BEFORE * USED_BEFORE) / waited_s
         ended = survive * (1.0 - exp(-hazard * width))
         served += ended
         room_s += ended / hazard

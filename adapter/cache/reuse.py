@@ -114,7 +114,10 @@ class ReuseTimes:
 
     def _learn(self, group: int) -> None:
         uses, seen_s = self._uses[group], self._seen_s[group]
-        if sum(uses) > USES_KEPT:
+        known = sum(uses)
+        if known == 0.0 and sum(seen_s) == 0.0:
+            return
+        if known > USES_KEPT:
             for age in range(OCTAVES):
                 uses[age] /= 2
                 seen_s[age] /= 2

@@ -2,7 +2,7 @@
 
 import typer
 
-from adapter.cli import demo, infer, instance, models
+from adapter.cli import demo, explain, infer, instance, models, registry, up
 
 app = typer.Typer(
     name="remesh",
@@ -15,8 +15,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
 app.command("demo")(demo.command)
+app.command("explain")(explain.command)
 app.command("infer")(infer.command)
 app.command("instance", epilog=instance.settings_help())(instance.command)
+app.command("registry")(registry.command)
+app.command("up")(up.command)
 app.add_typer(models.app, name="get")
 
 

@@ -1,4 +1,8 @@
-"""`remesh get models`: what is registered, and what is loaded."""
+"""`remesh get models`: what is registered, and what is loaded where."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Final
 
 import typer
 from rich import box
@@ -7,7 +11,10 @@ from rich.table import Table
 
 from adapter.cli.addresses import DEFAULT_ADDRESS, Address
 from adapter.cli.running import run
+from adapter.domain.ids import ModelId
 from adapter.peers.mesh_client import MeshClient
+
+ASKED_AT_ONCE: Final = 16
 
 app = typer.Typer(help="Show what the mesh has.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -18,18 +25,45 @@ def _group() -> None:
 
 
 @app.command("models")
-def command(address: Address = DEFAULT_ADDRESS) -> None:
-    """List the registered models, each with its state and, if its load failed, the reason."""
-    run(_list_models(address))
+def command(
+    *,
+    copies: Annotated[
+        bool, typer.Option("--copies", help="Also which instances have each; asks once for each model.")
+    ] = False,
+    address: Address = DEFAULT_ADDRESS,
+) -> None:
+    """List the registered models, each with its state and, if its load failed, the reason.
+
+    `remesh explain NAME` says more of one.
+    """
+    run(_list_models(address, with_copies=copies))
 
 
-async def _list_models(address: str) -> None:
+async def _list_models(address: str, *, with_copies: bool) -> None:
     async with MeshClient.connect(address) as mesh:
         models = await mesh.models()
+        copies = await _copies(mesh, [model.name for model in models]) if with_copies else None
     if not models:
         typer.echo("no models are registered")
         return
-    table = Table("NAME", "STATE", "REASON", box=box.SIMPLE_HEAD)
+    table = Table("NAME", "STATE", *(["COPIES"] if copies is not None else []), "REASON", box=box.SIMPLE_HEAD)
     for model in models:
-        table.add_row(model.name, model.state, model.reason)
+        beside = [copies[model.name]] if copies is not None else []
+        table.add_row(model.name, model.state, *beside, model.reason)
     Console(soft_wrap=True).print(table)
+
+
+async def _copies(mesh: MeshClient, names: Iterable[str]) -> Mapping[str, str]:
+    """What is to be said of the copies of each."""
+    left, said = iter(names), {}
+
+    async def work() -> None:
+        for name in left:
+            told = await mesh.status(ModelId(name))
+            each = [f"{instance} ({status.name.lower()})" for instance, status in sorted(told.copies.items())]
+            said[name] = ", ".join(each)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(ASKED_AT_ONCE):
+            group.create_task(work(), name=f"ask for copies {number}")
+    return said

@@ -170,7 +170,7 @@ class Process:
         return await asyncio.create_subprocess_exec(
             *leash,
             *self.spec.command,
-            env=self.spec.env,
+            env=None if self.spec.env is None else dict(self.spec.env),  # uvloop takes no other mapping
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,9 +35,9 @@ class Asked:
     timings_ms: dict[str, float]
 
 
-async def register(mesh: MeshClient, example: Example, storage_key: str) -> None:
-    """Register the example, as any client does: a type, a path, and a key that names the secret."""
-    key = {"storage_key": storage_key, "model_type": {"name": example.format}}
+async def register(mesh: MeshClient, example: Example, storage: Mapping[str, object]) -> None:
+    """Register the example, as any client does: a type, a path, and a key that says where from."""
+    key = {**storage, "model_type": {"name": example.format}}
     info = ModelInfo(type=example.format, path=example.path, key=json.dumps(key))
     await mesh.register(ModelId(example.name), info)
 

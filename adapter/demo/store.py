@@ -4,7 +4,8 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -12,10 +13,12 @@ from typing import Final
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from adapter.aio.clock import LoopClock
 from adapter.cluster.probes import http_answers, port_accepts
-from adapter.cluster.processes import ProcessSpec
+from adapter.cluster.processes import ProcessSpec, Supervisor
 from adapter.demo.examples import Example
 from adapter.domain.errors import Broken
+from adapter.up.ports import held_port
 
 BUCKET: Final = "modelmesh-example-models"
 REGION: Final = "us-east-1"
@@ -86,6 +89,28 @@ def given_store(environ: Mapping[str, str]) -> Store | None:
         secret_access_key=environ.get("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY),
         bucket=environ.get("REMESH_DEMO_S3_BUCKET", BUCKET),
     )
+
+
+@asynccontextmanager
+async def store_serving(
+    environ: Mapping[str, str], *, folder: Path, owner: asyncio.TaskGroup
+) -> AsyncIterator[Store]:
+    """The store that is given, or one of our own with its objects below `folder`, while inside.
+
+    Raises `ProcessFailed`. Its process is kept by a task of the owner.
+    """
+    given = given_store(environ)
+    if given is not None:
+        yield given
+        return
+    supervisor = Supervisor(owner=owner, clock=LoopClock())
+    with closing(held_port()) as held:
+        store, process = store_process(environ, port=held.port, folder=folder)
+        try:
+            await supervisor.start(process)
+            yield store
+        finally:
+            await supervisor.stop()
 
 
 def store_process(environ: Mapping[str, str], *, port: int, folder: Path) -> tuple[Store, ProcessSpec]:

@@ -2,29 +2,29 @@
 
 import asyncio
 import json
-import signal
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from rich.console import Console
 
-from adapter.aio.clock import LoopClock
-from adapter.cluster.processes import Supervisor
-from adapter.demo import examples
-from adapter.demo.asking import Asked, ask, register, request_for
 from adapter.demo.examples import Example
-from adapter.demo.processes import Ports, free_port, instance_process, runtime_process
-from adapter.demo.store import Store, given_store, store_process
-from adapter.domain.errors import InvalidRequest, Refused
-from adapter.peers.mesh_client import MeshClient
+from adapter.demo.showing import a_console, commands_for, show_all, train
+from adapter.demo.store import given_store, store_serving
+from adapter.domain.errors import InvalidRequest
+from adapter.servers.grpc_server import CannotListen
+from adapter.servers.listening import bound
+from adapter.up.ending import Ending
+from adapter.up.local_mesh import LocalMesh, local_mesh
+from adapter.up.mesh_folder import MeshFolder
+from adapter.up.mesh_plan import DEFAULT_PORT, DEFAULT_REST_PORT, MeshPlan
+from adapter.up.ports import HOST
 
 STORAGE_KEY: Final = "localMinIO"
-DEFAULT_PORT: Final = 8033
-DEFAULT_REST_PORT: Final = 8008
-DEFAULT_METRICS_PORT: Final = 2112
+_OWN: Final = frozenset({"KV_STORE", "STORAGE_CONFIG_DIR", "REMESH_LOCAL_FILES_DIR"})
+"""What the demo has of its own, whatever the environment says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +34,21 @@ class Tour:
     environ: Mapping[str, str] = field(repr=False)
     port: int = DEFAULT_PORT
     """Of the mesh; another one is taken if it is not free."""
+    instances: int = 1
     stays: bool = True
     """Stay up after the predictions, until Ctrl-C."""
+
+    def plan(self) -> MeshPlan:
+        """The mesh that it shows. Raises `InvalidRequest`."""
+        port = _if_free(self.port)
+        return MeshPlan(
+            environ={name: value for name, value in self.environ.items() if name not in _OWN},
+            name="demo",
+            instances=self.instances,
+            port=port,
+            # Who wants any port wants no well-known one at all.
+            rest_port=_if_free(DEFAULT_REST_PORT) if port else 0,
+        ).checked()
 
 
 async def fill_given_store(environ: Mapping[str, str]) -> None:
@@ -46,113 +59,61 @@ async def fill_given_store(environ: Mapping[str, str]) -> None:
             "REMESH_DEMO_S3_ENDPOINT must name the store to fill; "
             "its credentials are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         )
-    await store.fill(await _train(Console()))
+    await store.fill(await train(Console()))
 
 
 async def take(tour: Tour) -> None:
     """The whole tour. Whatever it started has ended when it returns, by whichever way."""
-    _end_on_sigterm()
-    with tempfile.TemporaryDirectory(prefix="remesh-demo-") as name:
-        async with asyncio.TaskGroup() as owner:
-            supervisor = Supervisor(owner=owner, clock=LoopClock())
-            try:
-                await _walk(tour, supervisor, Path(name))
-            finally:
-                await supervisor.stop()
+    ending, plan, console = Ending(), tour.plan(), a_console()
+    trained = await train(console)
+    with TemporaryDirectory(prefix="remesh-demo-") as name:
+        folder = MeshFolder(Path(name))
+        async with (
+            asyncio.TaskGroup() as owner,
+            store_serving(tour.environ, folder=folder.path / "objects", owner=owner) as store,
+        ):
+            await store.fill(trained)
+            console.print(f"The models lie in {store.server}, bucket {store.bucket}.")
+            async with local_mesh(plan, folder, owner=owner) as mesh:
+                (folder.storage_config / STORAGE_KEY).write_text(json.dumps(store.storage_key()))
+                await _walk(tour, mesh, trained, console, ending)
 
 
-async def _walk(tour: Tour, supervisor: Supervisor, folder: Path) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    trained = await _train(console)
-    store = await _start_store(tour, supervisor, folder)
-    await store.fill(trained)
-    console.print(f"The models lie in {store.server}, bucket {store.bucket}.")
-    keys = folder / "storage-config"
-    keys.mkdir()
-    (keys / STORAGE_KEY).write_text(json.dumps(store.storage_key()))
-
-    runtime_port = free_port()
-    # Who wants any port wants no well-known one at all.
-    rest, metrics = (DEFAULT_REST_PORT, DEFAULT_METRICS_PORT) if tour.port else (0, 0)
-    ports = Ports(grpc=free_port(tour.port), rest=free_port(rest), metrics=free_port(metrics))
-    await supervisor.start(runtime_process(folder=folder, port=runtime_port))
-    await supervisor.start(
-        instance_process(tour.environ, folder=folder, ports=ports, runtime_port=runtime_port)
-    )
-    address = f"127.0.0.1:{ports.grpc}"
-    console.print(f"A runtime and an instance are up; the mesh answers on [bold]{address}[/].")
-    console.print("Each model is asked twice; a format's first load also imports its library.\n")
-    async with MeshClient.connect(address) as mesh:
-        for example in trained:
-            await _show(console, mesh, example)
+async def _walk(
+    tour: Tour, mesh: LocalMesh, trained: Sequence[Example], console: Console, ending: Ending
+) -> None:
+    address = mesh.whereabouts.grpc
+    console.print(f"{_who(tour.instances)}; the mesh answers on [bold]{address}[/].")
+    await show_all(console, address, trained, storage={"storage_key": STORAGE_KEY})
     if tour.stays:
-        told = _told_to_end()
-        console.print(_what_next(ports, folder=folder))
-        await told.wait()
+        ending.listen()
+        console.print(_what_next(mesh))
+        await ending.wait()
 
 
-async def _train(console: Console) -> list[Example]:
-    with console.status("Training the example models ..."):
-        try:
-            trained = [await asyncio.to_thread(make) for make in examples.ALL]
-        except ModuleNotFoundError as error:
-            raise Refused(
-                f"the demo needs {error.name}; install it with: pip install 'remesh[demo]'"
-            ) from error
-    for example in trained:
-        console.print(f"Trained {example.name} ({example.format}, {len(example.content):,} bytes).")
-    return trained
+def _if_free(port: int) -> int:
+    """The port, or 0 if it is taken."""
+    try:
+        bound(HOST, port).close()
+    except CannotListen:
+        return 0
+    return port
 
 
-async def _start_store(tour: Tour, supervisor: Supervisor, folder: Path) -> Store:
-    given = given_store(tour.environ)
-    if given is not None:
-        return given
-    store, process = store_process(tour.environ, port=free_port(), folder=folder / "objects")
-    await supervisor.start(process)
-    return store
+def _who(instances: int) -> str:
+    if instances == 1:
+        return "A registry, a runtime and an instance are up"
+    return f"A registry and {instances} instances, each with its runtime, are up"
 
 
-async def _show(console: Console, mesh: MeshClient, example: Example) -> None:
-    await register(mesh, example, STORAGE_KEY)
-    request = request_for(example)
-    cold = await ask(mesh, example, request)
-    warm = await ask(mesh, example, request)
-    console.print(f"[bold]{example.name}[/] says {_short(cold)}, as {example.library} itself does")
-    steps = "  ".join(f"{step} {ms:.1f}" for step, ms in cold.timings_ms.items())
-    console.print(f"  cold {cold.took_ms:6.1f} ms   {steps}")
-    console.print(f"  warm {warm.took_ms:6.1f} ms\n")
-
-
-def _short(asked: Asked) -> str:
-    return str([round(value, 4) for value in asked.values.ravel().tolist()[:3]])
-
-
-def _what_next(ports: Ports, *, folder: Path) -> str:
-    rest = f"http://127.0.0.1:{ports.rest}"
-    where = "" if ports.grpc == DEFAULT_PORT else f" --address 127.0.0.1:{ports.grpc}"
+def _what_next(mesh: LocalMesh) -> str:
+    rest = f"http://{mesh.whereabouts.rest}"
     return f"""\
 All of it stays up. In another terminal, try:
 
-  .venv/bin/remesh get models{where}
-  .venv/bin/remesh infer iris-onnx{where} --data '[[5.1, 3.5, 1.4, 0.2]]'
-  .venv/bin/remesh infer digits-sklearn{where}
+{commands_for(mesh.whereabouts.grpc)}
   curl {rest}/v1/models/iris-onnx:predict -d '{{"instances": \\[[5.1, 3.5, 1.4, 0.2]]}}'
   curl {rest}/v2/models/iris-onnx
-  curl http://127.0.0.1:{ports.metrics}/metrics
+  curl http://127.0.0.1:{mesh.members[0].metrics.port}/metrics
 
-What the instance and the runtime say is in {folder}/*.log. Ctrl-C ends everything."""
-
-
-def _told_to_end() -> asyncio.Event:
-    """Set by Ctrl-C; listen before it is proposed."""
-    told = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, told.set)
-    return told
-
-
-def _end_on_sigterm() -> None:
-    """As Ctrl-C does it: everything that was started is stopped."""
-    task = asyncio.current_task()
-    assert task is not None, "the tour is a task"
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+What each process says is in {mesh.folder.logs}/*.log. Ctrl-C ends everything."""

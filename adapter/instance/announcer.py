@@ -165,9 +165,7 @@ class Announcer:
         self._state.view.put_instance(self._state.here, self.record)
         return self.record
 
-    def announce(
-        self, *, draining: bool | None = None, endpoints: Mapping[str, str] | None = None
-    ) -> None:
+    def announce(self, *, draining: bool | None = None, endpoints: Mapping[str, str] | None = None) -> None:
         """Tell the record at once, with what has changed of it."""
         now = self._now()
         self.record = replace(

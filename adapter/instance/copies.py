@@ -85,9 +85,7 @@ class Copies:
             verdict = self._ways.place(model, record, excluded=tried, used_ms=used_ms)
             if not isinstance(verdict, Placed):
                 raise problem or told_elsewhere(verdict.code, verdict.because)
-            log.info(
-                "a copy is added", extra={"model": model, "at": verdict.instance, "because": because}
-            )
+            log.info("a copy is added", extra={"model": model, "at": verdict.instance, "because": because})
             try:
                 if verdict.instance == self._here:
                     self._reasons.note(model, f"{because}; {verdict.because}")
@@ -134,9 +132,7 @@ class Copies:
             for id_, copy in self._ways.copies(model).items()
         )
 
-    async def _here_too(
-        self, model: ModelId, record: ModelRecord, *, wait_s: float, used_ms: int
-    ) -> Added:
+    async def _here_too(self, model: ModelId, record: ModelRecord, *, wait_s: float, used_ms: int) -> Added:
         used_s = self._used_s(used_ms)
         if wait_s:
             await self._loader.load(model, record.info, used_s=used_s)

@@ -26,9 +26,7 @@ CRASHES_MAX: Final = 2
 class Crashes:
     """Counts them."""
 
-    def __init__(
-        self, *, announcer: Announcer, cache: ModelCache, loader: Loader, ways: Wayfinder
-    ) -> None:
+    def __init__(self, *, announcer: Announcer, cache: ModelCache, loader: Loader, ways: Wayfinder) -> None:
         self._announcer = announcer
         self._cache = cache
         self._loader = loader

@@ -108,9 +108,7 @@ class Explainer:
         copies = self._ways.copies(ModelId(vmodel.target))
         failed = [copy for copy in copies.values() if copy.state is CopyState.FAILED]
         newest = max(failed, key=lambda copy: copy.since_ms, default=None)
-        return Alias(
-            record=vmodel, target_copies=copies, failure="" if newest is None else newest.failure
-        )
+        return Alias(record=vmodel, target_copies=copies, failure="" if newest is None else newest.failure)
 
     async def _recalled(self, model: ModelId) -> dict[InstanceId, Recalled]:
         """What each instance recalls; those that do not answer at once are left out."""

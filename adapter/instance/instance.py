@@ -73,9 +73,7 @@ async def run_instance(settings: InstanceSettings, *, variables: Mapping[str, st
             await stack.enter_async_context(_serving_spi(settings, runtime, files))
         else:
             handed = opened(handed_over(variables, pid=os.getpid()))
-            await stack.enter_async_context(
-                _serving_mesh(settings, runtime, files, info, readiness, handed)
-            )
+            await stack.enter_async_context(_serving_mesh(settings, runtime, files, info, readiness, handed))
         await stop.wait()
         log.info("stopping")
 
@@ -176,7 +174,9 @@ async def _take_place(settings: InstanceSettings, parts: Parts, doors: Front) ->
     record = parts.announcer.placed_at(doors.endpoints.get("peer", ""))
     key = parts.state.key(INSTANCES, parts.state.here)
     try:
-        await parts.presence.claim(key, encode_instance(record), outdated=lambda entry: _is_dead(parts, entry))
+        await parts.presence.claim(
+            key, encode_instance(record), outdated=lambda entry: _is_dead(parts, entry)
+        )
         async with asyncio.timeout(TABLES_S_MAX):
             await parts.state.seen()
     except KeyTaken as error:
@@ -198,9 +198,7 @@ async def _take_place(settings: InstanceSettings, parts: Parts, doors: Front) ->
         parts.ways.constraints = settings.told_constraints()
     models = read_static_models(settings.static_models, settings.static_models_path)
     if not settings.kv_read_only:
-        await register_static_models(
-            models, parts.models, parts.vmodels, now_ms=parts.clock.epoch_ms()
-        )
+        await register_static_models(models, parts.models, parts.vmodels, now_ms=parts.clock.epoch_ms())
 
 
 async def _is_dead(parts: Parts, entry: Entry) -> bool:

@@ -133,8 +133,8 @@ class Leading:
             proactive_loads(
                 candidates.best_first(),
                 self._ways.instances().values(),
-                may_hold=lambda type_, instance: not self._ways.constraints.missing(
-                    type_, instance.record.labels
+                may_hold=lambda type_, instance: (
+                    not self._ways.constraints.missing(type_, instance.record.labels)
                 ),
                 default_size_bytes=self._default_size_bytes,
                 now_ms=self._clock.epoch_ms(),

@@ -112,7 +112,10 @@ class MeshSettings(DoorSettings):
         "BOOTSTRAP_CLEARANCE_PERIOD_MS", default=180_000, about="how long an instance is new", ge=0
     )
     static_models: str = named(
-        "MM_AUTO_REGISTER_MODELS", "MM_AUTO_REGISTER_MODEL", default="", about="JSON list of models to register"
+        "MM_AUTO_REGISTER_MODELS",
+        "MM_AUTO_REGISTER_MODEL",
+        default="",
+        about="JSON list of models to register",
     )
     static_models_path: Path | None = named(
         "MM_AUTO_REGISTER_MODELS_PATH",

@@ -3,7 +3,6 @@
 import asyncio
 import random
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from adapter.aio.clock import Clock
@@ -111,7 +110,6 @@ class _Joiner:
     def __init__(self, settings: InstanceSettings, edges: Edges, owner: asyncio.TaskGroup) -> None:
         self.settings, self.edges, self.owner = settings, edges, owner
         self.here = InstanceId(settings.instance_id)
-        self.draw: Callable[[int], int] = random.Random().randrange
         prefix = prefix_of(settings)
         self.state = MeshState(registry=edges.registry, prefix=prefix, here=self.here)
         self.presence = Presence(edges.registry, clock=edges.clock, ttl_s=settings.lease_s)
@@ -123,11 +121,14 @@ class _Joiner:
         self.loader.on_change = self.announcer.refresh
         self.links = PeerLinks(state=self.state, channels=edges.channels)
         self.ways = Wayfinder(
-            state=self.state, cache=self.cache, links=self.links, clock=edges.clock, draw=self.draw
+            state=self.state,
+            cache=self.cache,
+            links=self.links,
+            clock=edges.clock,
+            draw=random.Random().randrange,
+            runtime_there=lambda: edges.watch.is_there,
         )
-        self.crashes = Crashes(
-            announcer=self.announcer, cache=self.cache, loader=self.loader, ways=self.ways
-        )
+        self.crashes = Crashes(announcer=self.announcer, cache=self.cache, loader=self.loader, ways=self.ways)
         self.reasons = Reasons()
         self.copies = Copies(
             here=self.here,
@@ -338,4 +339,3 @@ class _Joiner:
             clock=self.edges.clock,
             overhead_bytes=settings.memory_buffer_bytes,
         )
-

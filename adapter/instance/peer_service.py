@@ -65,4 +65,3 @@ class PeerService:
 
     async def _record(self, model: ModelId, record: bytes) -> ModelRecord:
         return decode_model(model, record) if record else await self._models.record(model)
-

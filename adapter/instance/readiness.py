@@ -129,5 +129,3 @@ class Readiness:
         if draining and not self._was_ready:
             return f"{', '.join(sorted(draining))} drains; one at a time"
         return ""
-
-

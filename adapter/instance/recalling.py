@@ -47,9 +47,7 @@ def _departure(departed: CacheDeparture) -> Departure:
     if why is Gone.EVICTED:
         told = departed.because
         room_for = ModelId(told.removeprefix(ROOM_FOR)) if told.startswith(ROOM_FOR) else None
-        return evicted(
-            room_for, uses=departed.uses, load_s=departed.load_s, size_bytes=departed.size_bytes
-        )
+        return evicted(room_for, uses=departed.uses, load_s=departed.load_s, size_bytes=departed.size_bytes)
     for each in (Gone.SURPLUS, Gone.LEFT):
         if departed.because.startswith(f"{each.value}: "):
             return Departure(why=each, words=departed.because.removeprefix(f"{each.value}: "))

@@ -159,7 +159,8 @@ class RequestPath:
             return None
         model, vmodel = named
         copies = self._view.copies(model)
-        if self._watch.is_there and (len(copies) <= 1 or reading.forwarded):
+        is_there = self._watch.is_there
+        if is_there and (len(copies) <= 1 or reading.forwarded):
             if self._cache.acquire(model, self._clock.now_s()):
                 return self._here(call, reading, model, vmodel, found)
             if not copies:
@@ -169,7 +170,7 @@ class RequestPath:
         record = self._models.at_hand(model)
         balanced = bool(call.head.ids) and is_balanced(call.head.ids)
         verdict = self._ways.route(model, record, excluded=self._excluded(call), balanced=balanced)
-        if isinstance(verdict, ServeHere) and self._cache.acquire(model, self._clock.now_s()):
+        if is_there and isinstance(verdict, ServeHere) and self._cache.acquire(model, self._clock.now_s()):
             return self._here(call, reading, model, vmodel, found)
         if isinstance(verdict, ForwardTo):
             return self._there(call, verdict.instance, model, vmodel)
@@ -254,9 +255,7 @@ class RequestPath:
         self._plans.clear()
         self._forwarded_plans.clear()
 
-    async def _resolve(
-        self, call: Call, reading: Reading, ref: ModelRef, found: Located | None
-    ) -> Target:
+    async def _resolve(self, call: Call, reading: Reading, ref: ModelRef, found: Located | None) -> Target:
         problem: AdapterError | None = None
         model, vmodel = await self._aliases.resolve(ref)
         for _ in range(TRIES_MAX):

@@ -119,9 +119,7 @@ class Scaler:
         if record is not None and self._copies.there_or_coming(model) < record.rules.copies_min:
             self.look_at(model)
 
-    def look_at(
-        self, model: ModelId, *, steady: bool = False, registered_here: bool = False
-    ) -> None:
+    def look_at(self, model: ModelId, *, steady: bool = False, registered_here: bool = False) -> None:
         """Ask the rules whether this model is to have more copies, and carry out what they wish."""
         if self.draining or model in self._granting or len(self._granting) >= WISHES_AT_ONCE_MAX:
             return
@@ -230,4 +228,3 @@ def allowed_instances(ways: Wayfinder, type_: str) -> dict[InstanceId, InstanceS
         for id_, instance in ways.instances().items()
         if not ways.constraints.missing(type_, instance.record.labels)
     }
-

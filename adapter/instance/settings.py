@@ -150,7 +150,11 @@ class InstanceSettings(MeshSettings):
 
     @model_validator(mode="after")
     def _is_sound(self) -> Self:
-        complaints = [*self.door_complaints(), *self._mesh_complaints(), *(text for wrong, text in self._checks() if wrong)]
+        complaints = [
+            *self.door_complaints(),
+            *self._mesh_complaints(),
+            *(text for wrong, text in self._checks() if wrong),
+        ]
         if complaints:
             raise ValueError("\n".join(complaints))
         return self

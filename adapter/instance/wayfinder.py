@@ -23,6 +23,8 @@ from adapter.mesh.verdicts import LoadHere, Placement, Reject, Route
 from adapter.mesh.view import InstanceState
 from adapter.mesh.wanted import Wanted
 
+RESTARTS: Final = "UNAVAILABLE: its runtime restarts"
+
 _HELD: Final[Mapping[EntryState, CopyState]] = {
     EntryState.QUEUED: CopyState.LOADING,
     EntryState.PULLING: CopyState.LOADING,
@@ -44,6 +46,7 @@ class Wayfinder:
         links: PeerLinks,
         clock: Clock,
         draw: Callable[[int], int],
+        runtime_there: Callable[[], bool],
     ) -> None:
         self.state = state
         self.constraints: TypeConstraints = NO_CONSTRAINTS
@@ -51,6 +54,7 @@ class Wayfinder:
         self.links = links
         self._clock = clock
         self._draw = draw
+        self._runtime_there = runtime_there
 
     def use(self, constraints: TypeConstraints) -> None:
         """From now on these say which instances may hold which models."""
@@ -81,9 +85,7 @@ class Wayfinder:
     def served_here(self, model: ModelId, record: ModelRecord) -> LoadHere | Reject:
         """What becomes of a request that another instance sent here to be loaded."""
         wanted = self._wanted(model, record, excluded={}, used_ms=self._clock.epoch_ms())
-        return served_here(
-            wanted, self.state.view.instances, self.constraints, now_ms=self._clock.epoch_ms()
-        )
+        return served_here(wanted, self.state.view.instances, self.constraints, now_ms=self._clock.epoch_ms())
 
     def place(
         self,
@@ -139,10 +141,19 @@ class Wayfinder:
             return type(failure.error)(*failure.error.args)
         return told_elsewhere(reject.code, reject.text)
 
+    def _others_answer(self, silent: Mapping[InstanceId, str]) -> bool:
+        """Whether there is somebody to go to while our runtime is away; else its return is waited for."""
+        return any(
+            id_ != self.state.here and id_ not in silent and not each.record.draining
+            for id_, each in self.state.view.instances.items()
+        )
+
     def _wanted(
         self, model: ModelId, record: ModelRecord, *, excluded: Mapping[InstanceId, str], used_ms: int
     ) -> Wanted:
         silent = self.links.silent()
+        if not self._runtime_there() and self._others_answer(silent):
+            silent = {**silent, self.state.here: RESTARTS}
         copies = self.copies(model)
         return Wanted(
             model=model,
@@ -155,4 +166,3 @@ class Wayfinder:
             sent_to=self.links.sent_to(model),
             size_bytes=max((copy.size_bytes for copy in copies.values()), default=0),
         )
-

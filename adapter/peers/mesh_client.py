@@ -14,6 +14,8 @@ from adapter.domain.records import ModelInfo
 from adapter.domain.status import ModelStatus
 from adapter.stubs.inference import open_inference_pb2 as v2
 from adapter.stubs.inference.open_inference_pb2_grpc import GRPCInferenceServiceStub
+from adapter.stubs.mesh import mesh_pb2
+from adapter.stubs.mesh.mesh_pb2_grpc import MeshStub
 from adapter.stubs.mmesh import model_mesh_pb2 as mm
 from adapter.stubs.mmesh.model_mesh_pb2_grpc import ModelMeshStub
 
@@ -45,6 +47,8 @@ class Told:
 
     status: ModelStatus
     errors: tuple[str, ...]
+    copies: Mapping[str, ModelStatus] = field(default_factory=dict)
+    """By the instance that has it."""
 
 
 class MeshClient:
@@ -54,6 +58,7 @@ class MeshClient:
         self._channel = channel
         self._mesh = ModelMeshStub(channel)
         self._inference = GRPCInferenceServiceStub(channel)
+        self._explaining = MeshStub(channel)
 
     @classmethod
     @asynccontextmanager
@@ -82,10 +87,21 @@ class MeshClient:
         with _our_words():
             await self._mesh.unregisterModel(mm.UnregisterModelRequest(modelId=model))
 
+    async def set_vmodel(self, vmodel: str, target: ModelId) -> None:
+        """Have the alias stand for this model, which is registered."""
+        request = mm.SetVModelRequest(vModelId=vmodel, targetModelId=target)
+        with _our_words():
+            await self._mesh.setVModel(request)
+
     async def status(self, model: ModelId) -> Told:
         """What the mesh knows of the model; never causes a load."""
         with _our_words():
             return _told(await self._mesh.getModelStatus(mm.GetStatusRequest(modelId=model)))
+
+    async def explain(self, name: str) -> mesh_pb2.ExplainResponse:
+        """Where the model of this name is, why, and what would change it; never causes a load."""
+        with _our_words():
+            return await self._explaining.explain(mesh_pb2.ExplainRequest(name=name))
 
     async def models(self) -> list[v2.RepositoryIndexResponse.ModelIndex]:
         """Every registered model, by name."""
@@ -112,7 +128,8 @@ def server_timings(trailers: grpc.aio.Metadata | None) -> dict[str, float]:
 
 
 def _told(info: mm.ModelStatusInfo) -> Told:
-    return Told(status=ModelStatus(info.status), errors=tuple(info.errors))
+    copies = {copy.location: ModelStatus(copy.copyStatus) for copy in info.modelCopyInfos}
+    return Told(status=ModelStatus(info.status), errors=tuple(info.errors), copies=copies)
 
 
 @contextmanager

@@ -54,7 +54,7 @@ class Leases:
         return None if life is None else (int(max(life.ends_s - now_s, 0)), life.ttl_s)
 
     def due(self, *, now_s: float) -> Sequence[int]:
-        """Those whose time is over, the first of them first; the store has to end them, whatever comes now."""
+        """Those whose time is over, the first of them first; the store has to end them, come what may."""
         over = sorted((life.ends_s, lease) for lease, life in self._lives.items() if life.ends_s <= now_s)
         self._ending.update(lease for _, lease in over)
         return [lease for _, lease in over]

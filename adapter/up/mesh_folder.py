@@ -1,4 +1,4 @@
-"""The folder of one mesh of this machine: what is where below it, who has it now, and where that mesh answers.
+"""The folder of one mesh of this machine: what is where below it, who has it now, where that mesh answers.
 
 ```
 <folder>/
@@ -97,7 +97,7 @@ class MeshFolder:
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """Nobody else may have the mesh up inside the block. Raises `MeshIsUp`, or `Refused` for a bad folder."""
+        """Nobody else has the mesh up inside the block. Raises `MeshIsUp`, or `Refused` for a bad folder."""
         lock = self._open_lock()
         try:
             try:
@@ -151,7 +151,7 @@ class MeshFolder:
 
     @contextmanager
     def socket_path(self) -> Iterator[Path]:
-        """A path for the registry's socket: here, or in a folder that is gone afterwards if this one is too long."""
+        """A path for the registry's socket: here, or in a folder of its own if this name is too long."""
         path = self.path / "registry.sock"
         if len(os.fsencode(path)) <= SOCKET_PATH_MAX:
             try:

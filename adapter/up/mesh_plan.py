@@ -50,7 +50,7 @@ class MeshPlan:
     """0: any."""
     rest_port: int = DEFAULT_REST_PORT
     etcd: str | None = None
-    """`HOST:PORT` or a file, as after `KV_STORE=etcd:`; None: as `KV_STORE` says, or a registry of its own."""
+    """`HOST:PORT` or a file; None: as `KV_STORE` says, or without it a registry of its own."""
 
     def checked(self) -> Self:
         """Itself. Raises `InvalidRequest` with every complaint, one a line."""
@@ -71,7 +71,7 @@ class MeshPlan:
             yield str(error) if self.etcd is None else str(error).replace("KV_STORE", "--etcd", 1)
         for name in _ADDRESSES:
             if self.instances > 1 and self.environ.get(name):
-                yield f"{name}: it names one address, and {self.instances} instances cannot share it; unset it"
+                yield f"{name}: {self.instances} instances cannot share one address; unset it"
         if not self.environ.get("CONTAINER_MEM_REQ_BYTES") and self.memory_bytes < MEMORY_BYTES_MIN:
             yield (
                 f"--instances: {self.instances} leave {self.memory_bytes >> 20} MiB of memory to each; "

@@ -1,4 +1,4 @@
-"""Ports of this machine that belong to one child for as long as the mesh is up, also while that child restarts."""
+"""Ports of this machine that belong to one child for as long as the mesh is up, over its restarts too."""
 
 import socket
 import sys
@@ -15,8 +15,8 @@ _LAST_PORT: Final = 65_535
 class HeldPort:
     """One port on loopback.
 
-    On Linux it stays bound, without listening: the kernel then gives it to nobody who wants any port, and lets
-    the child, which names it, listen there all the same. Elsewhere it is only known to have been free.
+    On Linux it stays bound, without listening: the kernel then gives it to nobody who wants any port, and
+    lets the child, which names it, listen there all the same. Elsewhere it is only known to have been free.
     """
 
     def __init__(self, bound: socket.socket) -> None:

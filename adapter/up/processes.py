@@ -3,7 +3,7 @@
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -39,7 +39,7 @@ class Member:
     metrics: HeldPort
 
 
-def members(plan: MeshPlan, stack: ExitStack) -> tuple[Member, ...]:
+def members(plan: MeshPlan, stack: AsyncExitStack) -> tuple[Member, ...]:
     """One for each instance of the plan; the ports are held as long as the stack."""
 
     def hold(first: int) -> HeldPort:
@@ -59,12 +59,12 @@ def members(plan: MeshPlan, stack: ExitStack) -> tuple[Member, ...]:
 
 
 class Processes:
-    """The children of one mesh; they write to logs that are open as long as the stack."""
+    """The children of one mesh; what they say is in files that are open as long as the stack."""
 
-    def __init__(self, plan: MeshPlan, folder: MeshFolder, stack: ExitStack) -> None:
+    def __init__(self, plan: MeshPlan, folder: MeshFolder, logs: ExitStack) -> None:
         self._plan = plan
         self._folder = folder
-        self._stack = stack
+        self._logs = logs
 
     def registry(self, socket_path: Path) -> ProcessSpec:
         """The embedded registry, on a unix socket."""
@@ -93,9 +93,7 @@ class Processes:
     def instance(self, member: Member, *, kv_store: str, doors: Mapping[str, socket.socket]) -> ProcessSpec:
         """The instance, which serves on the sockets that all of them share."""
         port = member.probe.port
-        spec = self._spec(
-            member.name, (*PYTHON, "adapter", "instance"), lambda: http_answers(port, "/ready")
-        )
+        spec = self._spec(member.name, (*PYTHON, "adapter", "instance"), lambda: http_answers(port, "/ready"))
         return replace(
             spec,
             env=self._settings(member, kv_store, doors),
@@ -125,11 +123,9 @@ class Processes:
     def _models(self, member: Member) -> Path:
         return self._folder.instance(member.name) / "models"
 
-    def _spec(
-        self, name: str, command: tuple[str, ...], ready: Callable[[], Awaitable[bool]]
-    ) -> ProcessSpec:
+    def _spec(self, name: str, command: tuple[str, ...], ready: Callable[[], Awaitable[bool]]) -> ProcessSpec:
         log = LogFile(self._folder.logs / f"{name}.log")
-        self._stack.callback(log.close)
+        self._logs.callback(log.close)
         return ProcessSpec(
             name=name,
             command=command,

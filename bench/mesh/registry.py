@@ -19,6 +19,7 @@ COUNTERS: Final = {
 }
 ASKING_S_MAX: Final = 5.0
 SETTLED_S: Final = 0.5
+SETTLING_LOOKS_MAX: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +63,14 @@ class Etcd:
 
     def settled(self) -> Counted:
         """The same once nothing is written any more: a load does not wait for the record of its copy."""
-        before = self.counted()
-        while True:
+        now = self.counted()
+        for _ in range(SETTLING_LOOKS_MAX):
+            before = now
             time.sleep(SETTLED_S)
             now = self.counted()
             if now.writes == before.writes:
-                return now
-            before = now
+                break
+        return now
 
     def is_healthy(self) -> bool:
         """It takes writes."""

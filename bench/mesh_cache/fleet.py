@@ -28,6 +28,10 @@ class Served:
     size_bytes: int
     load_s: float
 
+    def at_most(self, size_bytes: int) -> "Served":
+        """The model, or a smaller one where that would hardly fit."""
+        return self if self.size_bytes <= size_bytes else Served(size_bytes, self.load_s)
+
 
 def mixed(chance: Random, models: int) -> list[Served]:
     """Models of all sizes."""

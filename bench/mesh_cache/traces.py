@@ -1,9 +1,11 @@
 """Ten traces of requests, generated after published shapes. All seeds are fixed.
 
-Each says where its shape comes from. `THE_THREE` are the shapes that were published for what this cache is
-for: requests to many small deployments. The other seven are there to find the cases in which a policy does
-badly; two of them, with models of one size and cost, leave nothing to gain but from the order of requests,
-and one is the very model of requests for which LRU is the best that can be done.
+Each says where its shape comes from. `THE_THREE` are what this cache is for: requests to many small
+deployments, by popularity, with rates as wide apart as they were measured to be, and for several models at a
+time. The others are there to find the cases in which a policy does badly. Three of them, with models of one
+size and cost, leave nothing to gain but from the order of the requests; one of these, `recency`, is the model
+of requests for which LRU is the best that can be done; and in `bursts` nearly all that is left to load is the
+first model of a burst, which nobody can foretell (with the true rates of all models known, it is no better).
 """
 
 import math
@@ -15,7 +17,7 @@ from random import Random
 
 from bench.mesh_cache.fleet import Served, alike, mixed
 
-THE_THREE = ("zipf", "functions", "bursts")
+THE_THREE = ("zipf", "functions", "pipelines")
 RATE_S = 10.0
 """Requests in a second, but for `functions`."""
 DAY_S = 86_400.0
@@ -42,13 +44,17 @@ class Shape:
     """Of all models, by bytes, so much fits."""
     requests: Callable[[Random, int, int], list[tuple[float, int]]]
     alike: bool = False
+    models_share: float = 1.0
+    """Of as many models as the others have: each needs many more requests."""
 
     def trace(self, *, models: int, requests: int) -> Trace:
         """About so many requests for so many models; the same ones each time."""
+        models = int(models * self.models_share)
         chance = Random(f"{_SEED} {self.name}")
         served = alike(models) if self.alike else mixed(chance, models)
         made = self.requests(chance, models, requests)
         capacity_bytes = int(self.capacity_share * sum(model.size_bytes for model in served))
+        served = [model.at_most(capacity_bytes // 4) for model in served]
         return Trace(name=self.name, models=served, requests=made, capacity_bytes=capacity_bytes)
 
 
@@ -205,6 +211,7 @@ SHAPES = (
         source="Shahrad et al., ATC 2020: Azure Functions 2019, figures 3 to 6",
         capacity_share=0.2,
         requests=functions,
+        models_share=0.1,
     ),
     Shape(
         name="bursts",
@@ -246,8 +253,8 @@ SHAPES = (
     ),
     Shape(
         name="pipelines",
-        source="Shahrad et al., ATC 2020, figure 1: applications of several functions; Triton ensembles",
-        capacity_share=0.1,
+        source="Shahrad et al., ATC 2020, figure 1: applications of several functions",
+        capacity_share=0.2,
         requests=pipelines,
     ),
     Shape(

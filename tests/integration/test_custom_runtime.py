@@ -70,6 +70,9 @@ async def test_a_model_named_in_the_message_where_the_configuration_says_so(tmp_
         up.client() as client,
     ):
         await client.register(IRIS, ModelInfo(type="rt:x", path=SIZED))
+        with pytest.raises(MeshRefused, match="vmodel not found"):
+            await client.infer(v2.ModelInferRequest(model_name="iris", id="6"))
+        await client.set_vmodel("iris", IRIS)
         answer = await client.infer(v2.ModelInferRequest(model_name="iris", id="7"))
         assert (answer.response.model_name, answer.response.id) == ("iris", "7")
         with pytest.raises(MeshRefused) as error:

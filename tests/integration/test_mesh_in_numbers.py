@@ -1,9 +1,11 @@
 """Restarts and kills in the shape in which ModelMesh was measured: 3 instances, 600 models, 300 calls/s.
 
 No call failed there, whether one of the instances was killed (p99 0.79 s, over 40 s) or all were restarted
-(0.45 s, over 60 s). What ours takes is told and not asserted, as the machine decides it too.
+(0.45 s, over 60 s). What ours takes is told and not asserted, as the machine decides it too:
+`make soak NAME=restarts`.
 """
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -13,8 +15,10 @@ import pytest
 from bench.mesh.clients import Asking, Registering, Verdict
 from tests.integration.meshes import Mesh, a_mesh
 
-KILL_S = 40.0
-RESTARTS_S = 60.0
+WHOLE = "REMESH_SOAK_NUMBERS" in os.environ
+"""As long as there; else a part of it."""
+KILL_S = 40.0 if WHOLE else 15.0
+RESTARTS_S = 60.0 if WHOLE else 20.0
 BEFORE_S = 5.0
 P99_MS_AT_KILL = 390
 P99_MS_AT_RESTARTS = 220

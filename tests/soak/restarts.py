@@ -18,5 +18,6 @@ if __name__ == "__main__":
     asked = parser.parse_args()
     os.environ["REMESH_SOAK_KILLS"] = str(asked.kills)
     os.environ["REMESH_SOAK_RESTARTS"] = str(asked.restarts)
+    os.environ["REMESH_SOAK_NUMBERS"] = "1"
     tests = ["tests/integration/test_mesh_restarts.py", "tests/integration/test_mesh_in_numbers.py"]
     sys.exit(pytest.main(["-s", *tests]))

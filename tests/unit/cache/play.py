@@ -25,7 +25,7 @@ from adapter.domain.ids import ModelId
 
 
 class Play:
-    """One cache and its time. A size of 80 on disk is predicted as 100 in memory; churn is not guarded against."""
+    """One cache and its time. A size of 80 on disk is predicted as 100 in memory. Churn is let be."""
 
     def __init__(
         self, *, capacity: int = 300, slots: int = 2, policy: Policy = "gdsf", **bounds: Any
