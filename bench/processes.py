@@ -54,7 +54,9 @@ class Watched:
     def check_alive(self) -> None:
         """Raises `Broken`."""
         if self._child and self._child.poll() is not None:
-            raise Broken(f"it ended with status {self._child.returncode}:\n{self.said or self._child.args}")
+            raise Broken(
+                f"it ended with status {self._child.returncode}:\n{self.said or repr(self._child.args)}"
+            )
         if not (PROC / str(self.pid)).exists():
             raise Broken(f"there is no process {self.pid}")
 

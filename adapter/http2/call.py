@@ -22,6 +22,9 @@ from adapter.wire.headers import REFUSED_KEY
 REFUSAL_CHARS_MAX: Final = 2000
 """An error's text travels in a header, and clients take 8 KiB of those."""
 
+HELD_ANSWER_BYTES_MAX: Final = 32 * 1024
+"""Of an answer so much is held until it is whole, where its method is known to have one message."""
+
 
 class Call(Tries):
     """The state of one call."""
@@ -90,7 +93,7 @@ class Call(Tries):
         """A header block: headers, trailers, or both in one."""
         if self.done or (head.informational and not end):
             return
-        begun = self._answering or self._held_head is not None
+        begun = self._answering or self._held_head is not None or self._held_answer is not None
         if head.has_status is begun or (begun and not end):
             self.upstream_failed("the runtime sent headers that are out of place", Code.INTERNAL)
         elif end:
@@ -108,17 +111,41 @@ class Call(Tries):
         size, bounds = len(chunk), self._response_bounds
         if (bounds is None or not bounds.passes(size)) and not self._follow_response(chunk):
             return
-        if not self._answering:
+        if self._answering:
+            self._pass_on(chunk, size)
+        elif not self.plan.unary or not self._hold_answer(chunk, size):
             self._begin_answer(_block_of(self._held_head))
+            self._pass_on(chunk, size)
+        if end and not self.done:
+            self._drop_upstream(ErrorCode.NO_ERROR)
+            self.refuse(Code.INTERNAL, "the runtime ended its answer without a status")
+
+    def _pass_on(self, chunk: Chunk, size: int) -> None:
         self.response_bytes += size
         if self.spied_response is not None and self.response_bytes <= self._shared.limits.message_bytes_max:
             keep(self.spied_response, chunk)
         sent = self.client.send_data(self.client_stream, chunk, end=False)
         if sent:
             self.response_sent(sent)
-        if end and not self.done:
-            self._drop_upstream(ErrorCode.NO_ERROR)
-            self.refuse(Code.INTERNAL, "the runtime ended its answer without a status")
+
+    def _hold_answer(self, chunk: Chunk, size: int) -> bool:
+        """Whether this part of the one message is held: its sender may break before the answer is whole."""
+        if not self.ended or self._held is None:
+            return False
+        held = self._held_answer
+        first = held[0] if held else chunk
+        whole = PREFIX_BYTES + int.from_bytes(first[1:PREFIX_BYTES], "big")
+        size += self._held_answer_bytes
+        # Its sender is given no credit for what is held.
+        most = min(HELD_ANSWER_BYTES_MAX, self._shared.limits.window_bytes >> 1)
+        if len(first) < PREFIX_BYTES or size > whole or size > most:
+            return False
+        if held is None:
+            held = self._held_answer = []
+        held.append(chunk)
+        self._shared.counts.buffered_bytes += size - self._held_answer_bytes
+        self._held_answer_bytes = size
+        return True
 
     def _follow_response(self, chunk: Chunk) -> bool:
         """Whether what came are messages of a size that is allowed; if not, the call is refused."""
@@ -168,10 +195,14 @@ class Call(Tries):
         return "the runtime" if self.target is None else self.target.upstream.name
 
     def _begin_answer(self, block: bytes) -> None:
+        held = self._held_answer
         self._answering = True
-        self._held_head = None
+        self._forget_answer()
         self.let_go()
         self.client.send_headers(self.client_stream, block, end=False)
+        if held is not None:
+            for chunk in held:
+                self._pass_on(chunk, len(chunk))
 
     def _response_end(self, head: ResponseHead) -> None:
         code = Code.UNKNOWN if head.grpc_status is None else head.grpc_status
@@ -194,7 +225,7 @@ class Call(Tries):
         if code is Code.UNIMPLEMENTED and self.head.encoding:
             fields += metadata_fields([("grpc-accept-encoding", ",".join(ENCODINGS))])
         self._drop_upstream(ErrorCode.CANCEL)
-        self._held_head = None
+        self._forget_answer()
         if not self._answering:
             fields = RESPONSE_FIELDS + fields
         self._end_client(fields, code)
@@ -217,8 +248,8 @@ class Call(Tries):
         self._end_client(trailer_fields(Code.OK, "", answer.trailing), Code.OK)
 
     def _end_client(self, block: bytes, code: Code) -> None:
-        if self._held_head is not None:
-            self._begin_answer(self._held_head.block)
+        if self._held_head is not None or self._held_answer is not None:
+            self._begin_answer(_block_of(self._held_head))
         self.client.send_trailers(self.client_stream, block)
         self._detach()
         self._finish(code)
@@ -236,6 +267,7 @@ class Call(Tries):
     def _finish(self, code: Code) -> None:
         assert not self.done
         self.done = True
+        self._forget_answer()
         self.let_go()
         if self.cancel_resolving is not None:
             self.cancel_resolving()

@@ -19,7 +19,7 @@ from adapter.http2.request_head import RequestHead
 from adapter.http2.response_head import ResponseHead
 from adapter.http2.retries import Again, Retries
 from adapter.http2.verdicts import ANYONE, Answer, Caller, Plan, Router, Target
-from adapter.wire.grpc_messages import MessageBounds
+from adapter.wire.grpc_messages import Chunk, MessageBounds
 
 if TYPE_CHECKING:
     from adapter.http2.call import Call
@@ -41,6 +41,9 @@ class Tries(RequestHalf):
     """When the last try began."""
     _response_bounds: MessageBounds | None = None
     _held_head: ResponseHead | None = None
+    _held_answer: list[Chunk] | None = None
+    """What follows these headers; while it is held, the call can be sent again."""
+    _held_answer_bytes = 0
     _answering = False
     """The client has been sent a part of the answer."""
     _retries: Retries | None = None
@@ -207,8 +210,15 @@ class Tries(RequestHalf):
         self._shared.counts.note(self._shared.counts.retries, cause)
         target, self.target = self.target, None
         self._drop_upstream(ErrorCode.CANCEL)
-        self._held_head = None
+        self._forget_answer()
         self._response_bounds = None
         self._again = True
         if target is not None:
             self._router.released(target)
+
+    def _forget_answer(self) -> None:
+        """What came of an answer, and did not go on, never will."""
+        self._held_head = None
+        if self._held_answer is not None:
+            self._shared.counts.buffered_bytes -= self._held_answer_bytes
+            self._held_answer, self._held_answer_bytes = None, 0

@@ -19,6 +19,9 @@ class Plan:
 
     message_first: bool = False
     """The first message is awaited before the call is routed: it names the model, or is changed."""
+    unary: bool = False
+    """An answer is one message: nothing of a small one goes on before it is whole, so that the call can be
+    sent again until then. Where this is wrong, the first of several messages waits for the second."""
     door: "Upstream | None" = None
     """It is no inference: it goes to this door of ours as it is."""
     reading: Any = None

@@ -60,7 +60,7 @@ class Aliases:
         return record.shadow if isinstance(record, VModelRecord) else ""
 
     async def again(self, ref: ModelRef) -> Named | None:
-        """What the alias stands for as the registry has it now: what was at hand names no model that is there.
+        """What the alias stands for in the registry now: what was at hand names no model that is there.
 
         None: there is no such alias, or it names no other model.
         """

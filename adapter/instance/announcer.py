@@ -1,7 +1,8 @@
 """What this instance tells of itself: its record and its copies, under its lease.
 
-The registry is brought to what the cache says, whatever has happened in between: `refresh(model)` looks at the
-cache, and so may be called too often, and never too late. A load that is quick is told once, when it is done.
+The registry is brought to what the cache says, whatever has happened in between: `refresh(model)` looks at
+the cache, and so may be called too often, and never too late. A load that is quick is told once, when it is
+done.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""`MM_TYPE_CONSTRAINTS_PATH`: which labels a type of models needs, in a file (reference: ModelMesh core 4.16)."""
+"""`MM_TYPE_CONSTRAINTS_PATH`: which labels a type needs, in a file (reference: ModelMesh core 4.16)."""
 
 from pathlib import Path
 from typing import Final

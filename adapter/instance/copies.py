@@ -1,7 +1,7 @@
 """One more copy of a model, here or at another instance.
 
-Whoever wants one asks here: a caller of the management API, the rules of scaling, an instance that drains, the
-leader that fills free space.
+Whoever wants one asks here: a caller of the management API, the rules of scaling, an instance that drains,
+the leader that fills free space.
 """
 
 import logging

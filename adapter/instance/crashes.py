@@ -1,8 +1,9 @@
 """Which model ended the runtime, and when it is put into quarantine in the whole mesh.
 
-A runtime that ends while it loads a model is taken to have ended because of it, and likewise while it answered
-calls for one model alone. A second time anywhere in the mesh is enough: the model is not loaded again until
-its failure expires, or it is registered anew. Its neighbours in the runtime are loaded again at once.
+A runtime that ends while it loads a model is taken to have ended because of it, and likewise while it
+answered calls for one model alone. A second time anywhere in the mesh is enough: the model is not loaded
+again until its failure expires, or it is registered anew. Its neighbours in the runtime are loaded again at
+once.
 """
 
 import logging
@@ -14,7 +15,7 @@ from adapter.domain.errors import AdapterError, RuntimeCrashed
 from adapter.domain.ids import ModelId
 from adapter.instance.announcer import Announcer
 from adapter.instance.loader import Loader
-from adapter.instance.request_path import InFlight
+from adapter.instance.sending import InFlight
 from adapter.instance.wayfinder import Wayfinder
 
 log = logging.getLogger(__name__)

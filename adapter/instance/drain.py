@@ -17,8 +17,8 @@ from adapter.domain.ids import ModelId
 from adapter.instance.announcer import Announcer
 from adapter.instance.copies import Copies
 from adapter.instance.models import Models
-from adapter.instance.request_path import InFlight
 from adapter.instance.scaler import Scaler
+from adapter.instance.sending import InFlight
 from adapter.instance.wayfinder import Wayfinder
 from adapter.mesh.leaving import Held, LeavingPlan, Move, leaving_plan
 

@@ -1,4 +1,4 @@
-"""Gathers what `remesh explain NAME` is answered from: the registry, the view, and what each instance recalls.
+"""Gathers what `remesh explain NAME` is answered from: registry, view, and what each instance recalls.
 
 Other instances are asked at once, and for a moment only: what one does not answer is missing from the answer.
 """

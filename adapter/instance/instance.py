@@ -1,9 +1,10 @@
 """What starts in which order, and stops in the reverse (reference: ModelMesh core 7.1).
 
-Probes answer first. Files are swept, the runtime is waited for until it is READY and so empty, the cache is made
-as big as the runtime says. Then the instance takes its place in the mesh: peers may come in, its id is claimed, the
-tables of the mesh are read; and only then are the ports for clients opened. SIGTERM and /prestop have what is
-needed loaded elsewhere first; then the ports are closed, calls in flight may end, and the lease is given back.
+Probes answer first. Files are swept, the runtime is waited for until it is READY and so empty, the cache is
+made as big as the runtime says. Then the instance takes its place in the mesh: peers may come in, its id is
+claimed, the tables of the mesh are read; and only then are the ports for clients opened. SIGTERM and
+/prestop have what is needed loaded elsewhere first; then the ports are closed, calls in flight may end, and
+the lease is given back.
 """
 
 import asyncio
@@ -186,7 +187,7 @@ async def _take_place(settings: InstanceSettings, parts: Parts, doors: Front) ->
         ) from error
     except TimeoutError as error:
         raise RegistryUnavailable(
-            f"the tables of the mesh could not be read within {TABLES_S_MAX:g} s; see what is wrong with KV_STORE"
+            f"the tables of the mesh could not be read within {TABLES_S_MAX:g} s; see KV_STORE"
         ) from error
     parts.announcer.stand()
     keep_house(settings, parts)
@@ -202,7 +203,7 @@ async def _take_place(settings: InstanceSettings, parts: Parts, doors: Front) ->
 
 
 async def _is_dead(parts: Parts, entry: Entry) -> bool:
-    """Whether whoever wrote this record under our id is gone: nobody answers there, or another process does."""
+    """Whether who wrote this record under our id is gone: nobody answers there, or somebody else."""
     record = decode_instance(entry.key, entry.value)
     if record is None or not record.address:
         return True

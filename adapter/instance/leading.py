@@ -1,4 +1,4 @@
-"""What one instance does for the whole mesh, for as long as it is the leader (reference: ModelMesh core 3.9, 4.13).
+"""What one instance does for the whole mesh, as long as it leads (reference: ModelMesh core 3.9, 4.13).
 
 It moves aliases to their targets, goes through all registrations page by page to load what there is room for
 and what its registration asks for, and tells the figures of the mesh.

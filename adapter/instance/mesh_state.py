@@ -1,4 +1,4 @@
-"""The mesh as this instance sees it: the tables of instances, copies and candidates, followed in the registry.
+"""The mesh as this instance sees it: instances, copies and candidates, followed in the registry.
 
 What this instance says of itself does not come back by way of the registry: it is told directly
 (`MeshView.put_instance`, `put_copy`), and is right even while the registry is away.

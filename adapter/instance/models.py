@@ -130,7 +130,7 @@ class Models:
 
     # For the management API.
 
-    async def register(  # noqa: PLR0913 - the fields of the message
+    async def register(
         self,
         model: ModelId,
         info: ModelInfo,

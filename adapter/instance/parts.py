@@ -1,4 +1,4 @@
-"""Joins what an instance is made of: the cache and its hands, the mesh as it sees it, and those who ask them."""
+"""Joins what an instance is made of: cache and hands, the mesh as it sees it, and who asks them."""
 
 import asyncio
 import random
@@ -22,13 +22,17 @@ from adapter.instance.leading import Leading
 from adapter.instance.loader import Loader
 from adapter.instance.mesh_state import MeshState
 from adapter.instance.models import Models
+from adapter.instance.naming import Naming
 from adapter.instance.observers import Observers
 from adapter.instance.peer_links import PeerLinks
 from adapter.instance.peer_service import PeerService
+from adapter.instance.plans import Plans
 from adapter.instance.reasons import Reasons
 from adapter.instance.request_path import RequestPath
+from adapter.instance.resolving import Resolving
 from adapter.instance.runtime_watch import RuntimeWatch
 from adapter.instance.scaler import Scaler
+from adapter.instance.sending import Sending
 from adapter.instance.settings import InstanceSettings
 from adapter.instance.several import Several
 from adapter.instance.shadows import Shadows
@@ -125,7 +129,7 @@ class _Joiner:
             cache=self.cache,
             links=self.links,
             clock=edges.clock,
-            draw=random.Random().randrange,
+            draw=random.Random().randrange,  # noqa: S311 - it chooses between equals
             runtime_there=lambda: edges.watch.is_there,
         )
         self.crashes = Crashes(announcer=self.announcer, cache=self.cache, loader=self.loader, ways=self.ways)
@@ -147,10 +151,10 @@ class _Joiner:
         models = self._models()
         several = Several(models, at_once_max=settings.multi_parallelism)
         doors = Doors(own_port_only=settings.management_apart, client_names=settings.management_names)
-        path = self._path(models, several, doors)
-        self.crashes.in_flight = path.in_flight
+        path, sending = self._path(models, several, doors)
+        self.crashes.in_flight = sending.in_flight
         self.loader.on_crash = self.crashes.load_broken_off
-        self.scaler = scaler = self._scaler(models, path)
+        self.scaler = scaler = self._scaler(models, sending)
         ledger = VModelLedger(self.records, self.vmodel_records)
         vmodels = VModels(
             records=self.vmodel_records,
@@ -171,7 +175,7 @@ class _Joiner:
             path=path,
             doors=doors,
             several=several,
-            drain=self._drain(models, path, scaler),
+            drain=self._drain(models, sending, scaler),
             leading=self._leading(models, ledger, scaler),
             scaler=scaler,
             explainer=self._explainer(),
@@ -251,36 +255,62 @@ class _Joiner:
             ),
         )
 
-    def _path(self, models: Models, several: Several, doors: Doors) -> RequestPath:
-        edges, settings = self.edges, self.settings
-        return RequestPath(
-            models=models,
-            aliases=self.aliases,
+    def _sending(self, observers: Observers) -> Sending:
+        return Sending(
             cache=self.cache,
             loader=self.loader,
-            ways=self.ways,
+            aliases=self.aliases,
+            targets=Targets(runtime_name=self.edges.runtime.name_of, links=self.links),
+            links=self.links,
             rates=self.demand.rates,
+            observers=observers,
+            clock=self.edges.clock,
+        )
+
+    def _path(self, models: Models, several: Several, doors: Doors) -> tuple[RequestPath, Sending]:
+        edges, naming, observers = self.edges, Naming(), self._observers()
+        sending = self._sending(observers)
+        resolving = Resolving(
+            models=models,
+            aliases=self.aliases,
+            loader=self.loader,
+            ways=self.ways,
+            sending=sending,
             reasons=self.reasons,
-            targets=Targets(runtime_name=edges.runtime.name_of, links=self.links),
-            clock=edges.clock,
-            dataplane=edges.dataplane,
+            observers=observers,
             watch=edges.watch,
-            doors=doors,
-            observers=Observers(
-                metrics=edges.metrics.requests,
-                payloads=edges.payloads,
-                log_headers=RequestLogHeaders.parse(settings.log_request_headers),
-                log_each=settings.log_each_invoke,
-            ),
+            clock=edges.clock,
+        )
+        path = RequestPath(
+            naming=naming,
+            plans=Plans(dataplane=edges.dataplane, watch=edges.watch, doors=doors, naming=naming),
+            resolving=resolving,
+            sending=sending,
+            models=models,
+            aliases=self.aliases,
+            loader=self.loader,
+            ways=self.ways,
+            watch=edges.watch,
+            observers=observers,
             several=several,
             shadows=Shadows(self.owner),
         )
+        return path, sending
 
-    def _scaler(self, models: Models, path: RequestPath) -> Scaler:
+    def _observers(self) -> Observers:
+        settings, edges = self.settings, self.edges
+        return Observers(
+            metrics=edges.metrics.requests,
+            payloads=edges.payloads,
+            log_headers=RequestLogHeaders.parse(settings.log_request_headers),
+            log_each=settings.log_each_invoke,
+        )
+
+    def _scaler(self, models: Models, sending: Sending) -> Scaler:
         scaler = Scaler(
             owner=self.owner,
             demand=self.demand,
-            in_flight=path.in_flight,
+            in_flight=sending.in_flight,
             models=models,
             cache=self.cache,
             loader=self.loader,
@@ -298,7 +328,7 @@ class _Joiner:
         self.reasons.forget(model)
         self.scaler.forget(model)
 
-    def _drain(self, models: Models, path: RequestPath, scaler: Scaler) -> Drain:
+    def _drain(self, models: Models, sending: Sending, scaler: Scaler) -> Drain:
         return Drain(
             announcer=self.announcer,
             cache=self.cache,
@@ -306,7 +336,7 @@ class _Joiner:
             copies=self.copies,
             ways=self.ways,
             scaler=scaler,
-            in_flight=path.in_flight,
+            in_flight=sending.in_flight,
             clock=self.edges.clock,
             grace_s=self.settings.shutdown_timeout_ms / 1e3,
         )

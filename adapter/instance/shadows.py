@@ -1,7 +1,7 @@
 """Calls for an alias with a shadow: a copy of each goes to the shadow model, and nobody gets its answer.
 
-It is sent once the client has its own answer, so that it costs the client nothing, and as a call of its own that
-is counted for no client. Only so many at once: beyond that calls are not copied.
+It is sent once the client has its own answer, so that it costs the client nothing, and as a call of its own
+that is counted for no client. Only so many at once: beyond that calls are not copied.
 """
 
 import asyncio

@@ -30,6 +30,6 @@ def state_lines(cache: ModelCache, state: MeshState, *, now_s: float) -> Iterato
         record = each.record
         yield (
             f"CLUSTSTATE: {id_} at {record.address or 'no address'}: {each.copies} copies, "
-            f"{in_bytes(each.used_bytes)} of {in_bytes(record.capacity_bytes)} used, {record.rpm} calls a minute"
+            f"{in_bytes(each.used_bytes)} of {in_bytes(record.capacity_bytes)} used, {record.rpm} calls/min"
             f"{', drains' if record.draining else ''}"
         )

@@ -1,4 +1,4 @@
-"""Models that an instance registers itself when it starts: `MM_AUTO_REGISTER_MODELS` (reference: ModelMesh core 5.3).
+"""Models that an instance registers itself when it starts: `MM_AUTO_REGISTER_MODELS` (ModelMesh core 5.3).
 
 Every instance of a mesh has the same list, so the same again is fine. Unknown fields are passed over, as in
 ModelMesh.

@@ -1,7 +1,7 @@
 """Where a request goes and where a copy is loaded, as this instance sees the mesh at this moment.
 
-Gives the pure rules of `mesh` what they need: the view, who does not answer, what was just sent elsewhere, and
-what this instance's own cache says, which is right where the registry's table lags behind.
+Gives the pure rules of `mesh` what they need: the view, who does not answer, what was just sent elsewhere,
+and what this instance's own cache says, which is right where the registry's table lags behind.
 """
 
 from collections.abc import Callable, Mapping

@@ -31,7 +31,9 @@ def check_books(
     unsent = sum(stream.unsent_bytes for each in connections for stream in each.streams.values())
     held = sum(call._held_bytes for call in calls if call._held is not None)
     assert held == sum(len(chunk) for call in calls for chunk in call._held or ())
-    assert counts.buffered_bytes == unsent + held
+    answers = sum(call._held_answer_bytes for call in calls)
+    assert answers == sum(len(chunk) for call in calls for chunk in call._held_answer or ())
+    assert counts.buffered_bytes == unsent + held + answers
     assert len(router.pinned) == len([call for call in calls if call.target and call.target.model])
     for connection in there:
         for stream in connection.streams.values():

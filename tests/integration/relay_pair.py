@@ -39,7 +39,7 @@ class TakesTurns:
         self._turns = count()
 
     def plan(self, head: RequestHead, caller: Caller) -> Plan:
-        return Plan()
+        return Plan(unary=head.rpc.endswith("/Unary"))
 
     def route(self, call: Call) -> Target:
         turn = next(self._turns)

@@ -45,9 +45,12 @@ class Play:
         self.cache.check()
         return commands
 
-    def ask(self, model: str, *, waiting: bool = True, used_s: float | None = None) -> list[CacheCommand]:
+    def ask(
+        self, model: str, *, waiting: bool = True, used_s: float | None = None, pinned: bool | None = None
+    ) -> list[CacheCommand]:
         used_s = self.now_s if used_s is None else used_s
-        return self.tell(LoadRequested(model=ModelId(model), type="t", waiting=waiting, used_s=used_s))
+        asked = ModelId(model)
+        return self.tell(LoadRequested(model=asked, type="t", waiting=waiting, used_s=used_s, pinned=pinned))
 
     def pulled(self, model: str, disk: int | None = 80) -> list[CacheCommand]:
         return self.tell(Pulled(model=ModelId(model), disk_bytes=disk))

@@ -1,3 +1,4 @@
+from adapter.cache.entry import Cause
 from adapter.cache.messages import Dropped, RuntimeReset
 from adapter.domain.errors import ModelCorrupt
 from adapter.domain.ids import ModelId
@@ -51,3 +52,77 @@ def test_a_failure_is_told_as_long_as_it_is_remembered() -> None:
     assert play.cache.failure(A, play.now_s) is not None
     assert play.cache.loading_since(A) is None
     assert play.cache.failure(A, play.now_s + 1e6) is None
+
+
+def test_the_size_is_told_before_and_after_it_is_measured() -> None:
+    play = Play()
+    assert play.cache.size_bytes(A) is None
+    play.ask("a")
+    assert play.cache.size_bytes(A) == 100
+    play.pulled("a", disk=160)
+    play.loaded("a", 170)
+    assert play.cache.size_bytes(A) == 170
+
+
+def test_the_story_and_the_place_in_the_queue_are_told() -> None:
+    play = Play(slots=1)
+    for model in "abc":
+        play.ask(model)
+    assert [play.cache.queue_position(ModelId(model)) for model in "abc"] == [None, 0, 1]
+    assert [step.cause for step in play.cache.entry_story(A)] == [Cause.SLOT_FREED]
+    assert play.cache.entry_story(ModelId("nobody")) == ()
+
+
+def test_what_keeping_a_model_is_worth_is_told() -> None:
+    play = Play(policy="lhd", churn_factor=10.0)
+    play.load("a", load_s=2.0)
+    standing = play.cache.worth(A, play.now_s)
+    assert standing is not None
+    assert (standing.uses, standing.load_s, standing.size_bytes) == (2, 2.0, 100)
+    assert (standing.pinned, standing.guarded_until_s) == (False, play.now_s + 20.0)
+    assert (standing.saves or 0.0) > 0.0
+    assert play.cache.worth(ModelId("nobody"), play.now_s) is None
+
+
+def test_without_lhd_nothing_is_foretold() -> None:
+    play = Play(policy="lru")
+    play.load("a")
+    standing = play.cache.worth(A, play.now_s)
+    assert standing is not None
+    assert (standing.uses_expected, standing.saves) == (None, None)
+
+
+def test_who_may_have_ended_the_runtime_is_told() -> None:
+    play = Play(capacity=500, slots=1)
+    for model in ("held", "before", "lately"):
+        play.load(model)
+    play.acquire("held")
+    play.now_s += 60.0
+    play.use("lately")
+    play.ask("a")
+    play.pulled("a")
+    loading, in_use = play.cache.suspects(since_s=play.now_s - 5.0)
+    assert (loading, set(in_use)) == ((A,), {"held", "lately"})
+
+
+def test_hits_and_misses_are_counted() -> None:
+    play = Play()
+    play.load("a")
+    play.use("a")
+    play.use("a")
+    play.ask("b", waiting=False)
+    assert (play.cache.hits, play.cache.misses) == (2, 1)
+
+
+def test_what_lru_would_have_spent_is_told() -> None:
+    play = Play(capacity=200)
+    play.load("dear", load_s=50.0)
+    for _ in range(10):
+        play.now_s += 1.0
+        play.use("dear")
+    for model in "ab":
+        play.load(model, load_s=1.0)
+    play.now_s += 1.0
+    play.use("dear")
+    told = play.cache.shadow
+    assert (told.spent_s, told.lru_spent_s, told.saved_s) == (52.0, 102.0, 50.0)

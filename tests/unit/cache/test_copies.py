@@ -1,7 +1,7 @@
 import pytest
 
 from adapter.cache.bounds import CacheBounds
-from adapter.cache.copies import Copies
+from adapter.cache.copies import Bound, Copies
 from adapter.cache.entry import CacheEntry, Cause, EntryState, IllegalTransition
 from adapter.cache.messages import CacheCommand, StartUnload
 from adapter.cache.room import Room
@@ -174,3 +174,38 @@ def test_the_coldest_copy_is_the_one_unused_for_longest() -> None:
     assert held.acquire("b", 5.0)
     assert held.copies.coldest_used_s() == 5.0
     assert Held().copies.coldest_used_s() is None
+
+
+def test_a_rule_pins_what_is_there_and_counts_its_room() -> None:
+    held = Held(a=100, b=100)
+    held.copies.pin(held.entries["a"], pinned=True)
+    held.copies.pin(held.entries["a"], pinned=True)
+    held.copies.check()
+    assert (held.copies.ruled_bytes, held.copies.evictable_bytes) == (100, 100)
+    assert not held.copies.make_room(250, 0.0, because="room for c")
+    held.copies.pin(held.entries["a"], pinned=False)
+    held.copies.check()
+    assert held.copies.ruled_bytes == 0
+    assert held.copies.make_room(250, 0.0, because="room for c")
+
+
+def test_why_nothing_can_be_evicted_is_known() -> None:
+    held = Held(churn_factor=10.0, pinned=50, used=70, young=80)
+    held.copies.pin(held.entries["pinned"], pinned=True)
+    held.acquire("used")
+    assert held.copies.bound() == Bound(pinned_bytes=50, in_use_bytes=70, guarded_bytes=80)
+    held.copies.guards.expire(10.0)
+    assert held.copies.bound() == Bound(pinned_bytes=50, in_use_bytes=70, guarded_bytes=0)
+
+
+def test_how_a_copy_went_is_remembered() -> None:
+    held = Held(a=100, b=100, c=100)
+    held.copies.make_room(100, 5.0, because="room for d")
+    held.copies.lose(held.entries["b"], Cause.COPY_LOST, 6.0)
+    told = {name: held.copies.departures.latest(ModelId(name)) for name in "abc"}
+    assert {name: each and each.because for name, each in told.items()} == {
+        "a": "evicted to make room for d",
+        "b": "the runtime does not hold it",
+        "c": None,
+    }
+    assert (told["a"] and told["a"].size_bytes) == 100

@@ -71,6 +71,56 @@ def test_what_was_used_much_long_ago_is_overtaken() -> None:
     pytest.fail("it stays for ever")
 
 
+def test_lhd_evicts_what_is_used_seldom_dearly_kept_or_quick_to_load() -> None:
+    often, seldom, quick, big = (
+        worth("often"),
+        worth("seldom"),
+        worth("quick", load_s=0.2),
+        worth("big", size=300),
+    )
+    order = EvictionOrder("lhd")
+    for each in (often, seldom, quick, big):
+        order.meet(each)
+        order.add(each)
+    for now_s in range(1, 2001):
+        for each, every_s in ((often, 10), (seldom, 400), (quick, 10), (big, 10)):
+            if now_s % every_s == 0:
+                use(order, each, float(now_s))
+        order.look(float(now_s))
+    order.check()
+    gone = [order.evict(2001.0) for _ in range(4)]
+    assert [each.model for each in gone if each] == ["seldom", "quick", "big", "often"]
+
+
+def test_what_is_kept_by_a_rule_is_not_evicted_until_it_is_let_go() -> None:
+    a, b = worth("a"), worth("b", load_s=9)
+    order = order_of(a, b)
+    order.keep(a)
+    order.use(a, 1.0)
+    assert order.evict(1.0) is b
+    order.unpin(a)
+    assert (order.evict(1.0), order.pinned_bytes) == (None, 100)
+    order.let_go(a)
+    order.check()
+    assert order.evict(1.0) is a
+
+
+def test_it_is_told_whether_a_use_is_more_than_one_of_a_flurry() -> None:
+    a = worth("a")
+    order = order_of(a)
+    assert [order.use(a, now_s) for now_s in (1.0, 1.001, 1.002, 1.1)] == [True, False, False, True]
+
+
+@pytest.mark.parametrize("policy", ["gdsf", "lru"])
+def test_only_lhd_learns_when_models_are_used_again(policy: Policy) -> None:
+    order, a = EvictionOrder(policy), worth("a")
+    order.meet(a)
+    order.look(1.0)
+    order.part(a, for_good=False)
+    order.forget(a.model)
+    assert (len(order.reuse), order.uses_expected(a, 1.0)) == (0, None)
+
+
 def test_lru_evicts_what_was_unused_for_longest_whatever_it_costs() -> None:
     a, b = worth("a", load_s=100, size=1), worth("b")
     order = order_of(a, b, policy="lru")

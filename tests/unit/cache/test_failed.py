@@ -1,7 +1,7 @@
 from adapter.cache.entry import CacheEntry, Cause, EntryState
-from adapter.cache.eviction import Worth
 from adapter.cache.failed import FailedLoads
 from adapter.cache.failures import Failure
+from adapter.cache.worth import Worth
 from adapter.domain.errors import CacheBusy, ModelCorrupt
 from adapter.domain.ids import ModelId
 

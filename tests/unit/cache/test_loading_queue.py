@@ -61,3 +61,10 @@ def test_the_least_urgent_is_background_work_or_nobody() -> None:
     put(queue, "old", used_s=1)
     put(queue, "new", used_s=2)
     assert queue.least_urgent_background() == "old"
+
+
+def test_the_place_is_how_many_are_before() -> None:
+    queue = LoadingQueue()
+    put(queue, "background", used_s=9)
+    put(queue, "user", waiting=True)
+    assert [queue.position(ModelId(model)) for model in ("user", "background", "nobody")] == [0, 1, None]

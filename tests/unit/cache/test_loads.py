@@ -1,11 +1,8 @@
-import pytest
-
 from adapter.cache.bounds import CacheBounds
 from adapter.cache.copies import Copies
 from adapter.cache.entry import CacheEntry, Cause
 from adapter.cache.loads import Loads
 from adapter.cache.messages import CacheCommand, StartLoad, StartPull
-from adapter.cache.refusals import too_big
 from adapter.cache.room import Room
 from adapter.cache.sizes import SizePredictor
 from adapter.cache.worth import Worth
@@ -132,6 +129,17 @@ def test_what_is_taken_out_leaves_slot_and_room() -> None:
     assert way.pulls == ["iris", "mnist"]
 
 
-@pytest.mark.parametrize("word", ["iris", "7", "5", "CONTAINER_MEM_REQ_BYTES"])
-def test_a_model_too_big_is_told_with_what_to_do(word: str) -> None:
-    assert word in str(too_big(ModelId("iris"), needs_bytes=7, room_bytes=5))
+def test_the_place_in_the_queue_is_known() -> None:
+    way = Way()
+    for model in "abc":
+        way.admit(model, waiting=model != "a", used_s=9)
+    places = [way.loads.position(ModelId(model)) for model in "abcd"]
+    assert places == [2, 0, 1, None]
+
+
+def test_what_a_load_will_take_is_foretold_before_and_after_its_pull() -> None:
+    way = Way()
+    entry = CacheEntry(type="t", requested_s=0.0, waiting=True, worth=Worth(model=ModelId("a"), used_s=0.0))
+    assert way.loads.predicted_bytes(entry) == 100
+    entry.disk_bytes = 160
+    assert way.loads.predicted_bytes(entry) == 200

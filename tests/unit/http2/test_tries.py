@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from adapter.domain.errors import Code
+from adapter.http2.call import HELD_ANSWER_BYTES_MAX
+from adapter.http2.flow import Limits
 from adapter.http2.frames import ErrorCode, Setting
 from adapter.http2.retries import COPY_LOST_MAX
 from adapter.http2.verdicts import Plan
@@ -182,4 +184,118 @@ def test_a_deadline_holds_for_all_tries() -> None:
     assert play.runtime.calls[-1].blocks[0]["grpc-timeout"] == "4000000u"
     play.pass_s(5)
     assert seen.code is Code.DEADLINE_EXCEEDED
+    play.check_rest()
+
+
+# Answers that are held until they are whole.
+
+
+def unary(*, limits: Limits | None = None) -> Play:
+    """Answers are known to have one message."""
+    play = Play(limits)
+    play.router.plans[RPC] = Plan(unary=True)
+    return play
+
+
+def test_an_answer_whose_end_is_missing_is_asked_for_again() -> None:
+    play = unary()
+    seen = play.client().call(b"question")
+    play.runtime.open(1)
+    play.runtime.data(1, framed(b"answer"))
+    assert not seen.blocks
+    play.check()
+    play.lose(play.runtime)
+    assert play.counts.buffered_bytes == len(framed(b"question"))
+    play.runtime.answer(1, b"again")
+    assert (seen.code, seen.data, len(seen.blocks)) == (Code.OK, framed(b"again"), 2)
+    play.check_rest()
+
+
+@pytest.mark.parametrize("cut", [5, 7])
+def test_an_answer_goes_on_as_it_came_once_it_is_whole(cut: int) -> None:
+    play = unary()
+    seen = play.client().call()
+    play.runtime.open(1)
+    play.runtime.data(1, framed(b"answer")[:cut])
+    play.runtime.data(1, framed(b"answer")[cut:])
+    assert not seen.blocks
+    play.runtime.close(1, Code.ABORTED, "half", more=[("x", "y")])
+    assert (seen.status, seen.data) == ((Code.ABORTED, "half"), framed(b"answer"))
+    assert play.router.ended[0][0].response_bytes == len(framed(b"answer"))
+    play.check_rest()
+
+
+def _second_came(play: Play) -> None:
+    play.runtime.data(1, framed(b"one"))
+    play.runtime.data(1, framed(b"two"))
+
+
+def _large(play: Play) -> None:
+    play.runtime.data(1, framed(b"x" * HELD_ANSWER_BYTES_MAX)[:16_000])
+    play.runtime.data(1, framed(b"x" * HELD_ANSWER_BYTES_MAX)[16_000:32_000])
+    play.runtime.data(1, framed(b"x" * HELD_ANSWER_BYTES_MAX)[32_000:])
+
+
+def _tiny_begin(play: Play) -> None:
+    play.runtime.data(1, framed(b"one")[:3])
+
+
+@pytest.mark.parametrize("came", [_second_came, _large, _tiny_begin])
+def test_what_is_no_small_message_does_not_wait(came: Callable[[Play], None]) -> None:
+    play = unary()
+    seen = play.client().call()
+    play.runtime.open(1)
+    came(play)
+    assert seen.data
+    play.check()
+    play.lose(play.runtime)
+    assert seen.code is Code.UNAVAILABLE
+    play.check_rest()
+
+
+def test_a_client_that_may_go_on_is_answered_at_once() -> None:
+    play = unary()
+    client = play.client()
+    seen = client.begin()
+    client.data(1, framed(b"one"))
+    play.runtime.open(1)
+    play.runtime.data(1, framed(b"first"))
+    assert seen.data == framed(b"first")
+
+
+def test_a_message_that_fills_the_window_does_not_wait() -> None:
+    play = unary(limits=Limits(window_bytes=20_000))
+    seen = play.client().call()
+    play.runtime.open(1)
+    play.runtime.data(1, framed(b"x" * 15_000))
+    assert len(seen.data) == 15_005
+    assert play.runtime.credit[1]
+
+
+@pytest.mark.parametrize("ends", ["cancelled", "deadline", "reset", "no status"])
+def test_nothing_is_left_of_an_answer_that_is_given_up(ends: str) -> None:
+    play = unary()
+    client = play.client()
+    seen = client.call(extra=[("grpc-timeout", "1S")])
+    play.runtime.open(1)
+    play.runtime.data(1, framed(b"answer"), end=ends == "no status")
+    if ends == "cancelled":
+        client.reset(1)
+    elif ends == "deadline":
+        play.pass_s(2)
+        assert seen.code is Code.DEADLINE_EXCEEDED
+    elif ends == "reset":
+        play.runtime.reset(1, ErrorCode.INTERNAL_ERROR)
+        assert seen.reset is ErrorCode.INTERNAL_ERROR
+    else:
+        assert seen.code is Code.INTERNAL
+    play.check_rest()
+
+
+def test_data_before_any_headers_are_out_of_place_too() -> None:
+    play = unary()
+    seen = play.client().call()
+    play.runtime.data(1, framed(b"answer"))
+    play.runtime.fail(1, Code.OK)
+    assert seen.status == (Code.INTERNAL, "the runtime sent headers that are out of place")
     play.check_rest()

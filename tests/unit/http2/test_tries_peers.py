@@ -10,7 +10,7 @@ from adapter.http2.frames import ErrorCode
 from adapter.http2.metadata import metadata_fields
 from adapter.http2.retries import PEER_TRIES_MAX
 from adapter.http2.upstream import Upstream
-from adapter.http2.verdicts import Answer, Caller, PeerRefusal, Target
+from adapter.http2.verdicts import Answer, Caller, PeerRefusal, Plan, Target
 from adapter.wire.headers import HOP_MARK
 from tests.fakes.relay_peers import FakeClient, Seen, framed
 from tests.fakes.relay_play import Play
@@ -171,6 +171,17 @@ def test_a_connection_that_breaks_costs_nothing(
     answer(play, "d")
     assert (seen.code, seen.data) == (Code.OK, framed(b"answer"))
     assert play.counts.retries == {"peer_lost": 2}
+    play.check_rest()
+
+
+def test_an_instance_that_is_killed_within_an_answer_costs_nothing(play: Play) -> None:
+    play.router.plans["test.Echo/Unary"] = Plan(unary=True)
+    seen = play.client().call()
+    play.at("b").open(1)
+    play.at("b").data(1, framed(b"answer"))
+    play.lose(play.at("b"))
+    answer(play, "c")
+    assert (seen.code, seen.data, len(seen.blocks)) == (Code.OK, framed(b"answer"), 2)
     play.check_rest()
 
 
