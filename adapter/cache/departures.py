@@ -32,7 +32,8 @@ class Departure:
 class Departures:
     """The latest departure of each model."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, latest_max: int = DEPARTURES_MAX) -> None:
+        self._latest_max = latest_max
         self._latest: dict[ModelId, Departure] = {}
 
     def __len__(self) -> int:
@@ -50,7 +51,7 @@ class Departures:
             load_s=worth.load_s,
             size_bytes=worth.size_bytes,
         )
-        if len(self._latest) > DEPARTURES_MAX:
+        if len(self._latest) > self._latest_max:
             del self._latest[next(iter(self._latest))]
 
     def latest(self, model: ModelId) -> Departure | None:

@@ -31,8 +31,9 @@ GROUPS: Final = OCTAVES + 1
 class ReuseTimes:
     """What is known of all models that are here, and of those that were."""
 
-    def __init__(self, chance: Callable[[], float]) -> None:
+    def __init__(self, chance: Callable[[], float], *, departed_max: int = DEPARTED_MAX) -> None:
         self._chance = chance
+        self._departed_max = departed_max
         self._known: list[Worth] = []
         self._departed: dict[ModelId, Worth] = {}
         self._uses = [[0.0] * OCTAVES for _ in range(GROUPS)]
@@ -81,7 +82,7 @@ class ReuseTimes:
     def part(self, worth: Worth) -> None:
         """The model is not here any more, and may come back."""
         self._departed[worth.model] = worth
-        if len(self._departed) > DEPARTED_MAX:
+        if len(self._departed) > self._departed_max:
             self.forget(self._departed.pop(next(iter(self._departed))))
 
     def forget(self, worth: Worth) -> None:
@@ -128,4 +129,4 @@ class ReuseTimes:
         assert all(worth.rank == place for place, worth in enumerate(self._known))
         assert all(self._known[worth.rank] is worth for worth in self._departed.values())
         assert len({worth.model for worth in self._known}) == len(self._known)
-        assert len(self._departed) <= DEPARTED_MAX
+        assert len(self._departed) <= self._departed_max

@@ -38,7 +38,8 @@ class ShadowFigures:
 class ShadowLru:
     """The list that LRU would have."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, followed_max: int = FOLLOWED_MAX) -> None:
+        self._followed_max = followed_max
         self._sizes: OrderedDict[ModelId, int] = OrderedDict()
         self._used_bytes = 0
         self._one_in = 1
@@ -97,7 +98,7 @@ class ShadowLru:
         self._lru_spent_s += worth.load_s * self._one_in
         self._sizes[model] = worth.size_bytes
         self._used_bytes += worth.size_bytes
-        if len(self._sizes) > FOLLOWED_MAX:
+        if len(self._sizes) > self._followed_max:
             self._thin_out()
         while self._used_bytes > room_bytes // self._one_in and self._sizes:
             self._used_bytes -= self._sizes.popitem(last=False)[1]
@@ -109,5 +110,5 @@ class ShadowLru:
 
     def check(self) -> None:
         assert self._used_bytes == sum(self._sizes.values())
-        assert len(self._sizes) <= FOLLOWED_MAX
+        assert len(self._sizes) <= self._followed_max
         assert all(self._follows(model) for model in self._sizes)

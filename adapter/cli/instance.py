@@ -40,7 +40,7 @@ def command(
     except BadSettings as error:
         fail(f"these settings must be mended first:\n{error}")
     logs.configure(level=settings.log_level, form=settings.log_format)
-    run(run_instance(settings, variables=os.environ))
+    run(run_instance(settings, variables=os.environ), told_in=settings.termination_path)
 
 
 def settings_help() -> str:

@@ -12,6 +12,7 @@ from rich.table import Table
 from adapter.cli.addresses import DEFAULT_ADDRESS, Address
 from adapter.cli.running import run
 from adapter.domain.ids import ModelId
+from adapter.domain.status import ModelStatus
 from adapter.peers.mesh_client import MeshClient
 
 ASKED_AT_ONCE: Final = 16
@@ -60,10 +61,14 @@ async def _copies(mesh: MeshClient, names: Iterable[str]) -> Mapping[str, str]:
     async def work() -> None:
         for name in left:
             told = await mesh.status(ModelId(name))
-            each = [f"{instance} ({status.name.lower()})" for instance, status in sorted(told.copies.items())]
-            said[name] = ", ".join(each)
+            said[name] = ", ".join(_copy(*copy) for copy in sorted(told.copies.items()))
 
     async with asyncio.TaskGroup() as group:
         for number in range(ASKED_AT_ONCE):
             group.create_task(work(), name=f"ask for copies {number}")
     return said
+
+
+def _copy(instance: str, status: ModelStatus) -> str:
+    """Whether it is loaded or still being loaded is not told, as ModelMesh has it."""
+    return f"{instance} (failed)" if status is ModelStatus.LOADING_FAILED else instance

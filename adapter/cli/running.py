@@ -5,6 +5,7 @@ import ctypes
 import gc
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Final, NoReturn
 
 import typer
@@ -22,8 +23,11 @@ INTERRUPTED: Final = 130
 """The status of a command that Ctrl-C ended, as shells have it."""
 
 
-def run(work: Coroutine[object, object, None]) -> None:
-    """Run to the end. Errors of ours end the command with their texts and status 1, Ctrl-C with 130."""
+def run(work: Coroutine[object, object, None], *, told_in: Path | None = None) -> None:
+    """Run to the end. Errors of ours end the command with their texts and status 1, Ctrl-C with 130.
+
+    The texts also go to the file `told_in`, if it is there: Kubernetes shows what a container says in it.
+    """
     # What is imported stays, and what a call leaves behind has no cycles: to look for garbage
     # as often as Python does by default would cost a twentieth of a relayed call.
     gc.collect()
@@ -40,6 +44,9 @@ def run(work: Coroutine[object, object, None]) -> None:
     except* (KeyboardInterrupt, asyncio.CancelledError):
         interrupted = True
     if complaints:
+        if told_in is not None and told_in.exists():
+            with suppress(OSError):
+                told_in.write_text("\n".join(complaints))
         fail("\n".join(complaints))
     if interrupted:
         raise typer.Exit(INTERRUPTED)

@@ -132,19 +132,20 @@ class Call(Tries):
         """Whether this part of the one message is held: its sender may break before the answer is whole."""
         if not self.ended or self._held is None:
             return False
-        held = self._held_answer
-        first = held[0] if held else chunk
-        whole = PREFIX_BYTES + int.from_bytes(first[1:PREFIX_BYTES], "big")
-        size += self._held_answer_bytes
+        held, shared = self._held_answer, self._shared
+        first = chunk if held is None else held[0]
+        before, after = self._held_answer_bytes, self._held_answer_bytes + size
         # Its sender is given no credit for what is held.
-        most = min(HELD_ANSWER_BYTES_MAX, self._shared.limits.window_bytes >> 1)
-        if len(first) < PREFIX_BYTES or size > whole or size > most:
+        if after > HELD_ANSWER_BYTES_MAX or after > shared.limits.window_bytes >> 1:
+            return False
+        if len(first) < PREFIX_BYTES or after > PREFIX_BYTES + int.from_bytes(first[1:PREFIX_BYTES], "big"):
             return False
         if held is None:
-            held = self._held_answer = []
-        held.append(chunk)
-        self._shared.counts.buffered_bytes += size - self._held_answer_bytes
-        self._held_answer_bytes = size
+            self._held_answer = [chunk]
+        else:
+            held.append(chunk)
+        shared.counts.buffered_bytes += after - before
+        self._held_answer_bytes = after
         return True
 
     def _follow_response(self, chunk: Chunk) -> bool:
@@ -197,10 +198,11 @@ class Call(Tries):
     def _begin_answer(self, block: bytes) -> None:
         held = self._held_answer
         self._answering = True
-        self._forget_answer()
+        self._held_head = None
         self.let_go()
         self.client.send_headers(self.client_stream, block, end=False)
         if held is not None:
+            self._forget_answer()
             for chunk in held:
                 self._pass_on(chunk, len(chunk))
 
@@ -267,7 +269,8 @@ class Call(Tries):
     def _finish(self, code: Code) -> None:
         assert not self.done
         self.done = True
-        self._forget_answer()
+        if self._held_answer is not None:
+            self._forget_answer()
         self.let_go()
         if self.cancel_resolving is not None:
             self.cancel_resolving()

@@ -14,8 +14,8 @@ from adapter.cache.model_cache import ModelCache
 from adapter.domain.errors import AdapterError, RuntimeCrashed
 from adapter.domain.ids import ModelId
 from adapter.instance.announcer import Announcer
+from adapter.instance.in_flight import InFlight
 from adapter.instance.loader import Loader
-from adapter.instance.sending import InFlight
 from adapter.instance.wayfinder import Wayfinder
 
 log = logging.getLogger(__name__)

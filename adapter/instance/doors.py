@@ -11,14 +11,19 @@ from typing import Final
 from adapter.domain.errors import CallerNotAllowed
 from adapter.http2.upstream import Upstream
 from adapter.http2.verdicts import Caller
-from adapter.servers import health, management, reflection
+from adapter.servers import health, management, peer, reflection
 from adapter.wire.dataplane import V2_SERVICE
 
 _MANAGING_SERVICES: Final = frozenset({management.SERVICE, management.LEGACY_SERVICE})
 _MANAGING_METHODS: Final = frozenset(
     f"{V2_SERVICE}/{method}" for method in ("RepositoryModelLoad", "RepositoryModelUnload")
 )
-_SERVICES: Final = _MANAGING_SERVICES | {health.SERVICE, reflection.SERVICE, reflection.NEW_SERVICE}
+_SERVICES: Final = _MANAGING_SERVICES | {
+    health.SERVICE,
+    peer.MESH_SERVICE,
+    reflection.SERVICE,
+    reflection.NEW_SERVICE,
+}
 _METHODS: Final = _MANAGING_METHODS | {
     f"{V2_SERVICE}/{method}"
     for method in ("ServerLive", "ServerReady", "ServerMetadata", "ModelReady", "RepositoryIndex")
@@ -35,9 +40,10 @@ class Doors:
     """If there are any: management answers to clients with one of these names."""
     door: Upstream | None = None
 
-    def door_of(self, rpc: str) -> Upstream | None:
-        """Where this method is answered if it is ours."""
-        if rpc.partition("/")[0] in _SERVICES or rpc in _METHODS:
+    def door_of(self, rpc: str, *, from_peer: bool = False) -> Upstream | None:
+        """Where this method is answered if it is ours; other instances may call more than clients."""
+        service = rpc.partition("/")[0]
+        if service in _SERVICES or rpc in _METHODS or (from_peer and service == peer.PEER_SERVICE):
             return self.door
         return None
 

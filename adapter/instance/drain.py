@@ -16,9 +16,9 @@ from adapter.domain.errors import AdapterError
 from adapter.domain.ids import ModelId
 from adapter.instance.announcer import Announcer
 from adapter.instance.copies import Copies
+from adapter.instance.in_flight import InFlight
 from adapter.instance.models import Models
 from adapter.instance.scaler import Scaler
-from adapter.instance.sending import InFlight
 from adapter.instance.wayfinder import Wayfinder
 from adapter.mesh.leaving import Held, LeavingPlan, Move, leaving_plan
 

@@ -1,9 +1,13 @@
 """What an instance does by the clock, each thing at its own pace, until it ends."""
 
 import logging
+from dataclasses import replace
 from typing import Final
+from zlib import crc32
 
-from adapter.domain.errors import AdapterError
+from adapter.domain.errors import AdapterError, RecordUnreadable
+from adapter.domain.ids import ModelId
+from adapter.domain.records import ModelRecord
 from adapter.instance.parts import Parts
 from adapter.instance.settings import InstanceSettings
 from adapter.mesh.reaping import Pass, Reaper
@@ -14,6 +18,8 @@ REAP_EVERY_S: Final = 360.0
 """How often an instance looks whether what it holds is still registered (reference: ModelMesh core 4.14)."""
 REAP_AFTER_RESET_S: Final = 30.0
 """The same after the registry was away: what was unregistered meanwhile was not told."""
+USE_NOTED_H: Final = 6.0
+"""So many hours later than the use that is written down, a use is written (reference: ModelMesh core 3.4)."""
 PAGE: Final = 1000
 PAGE_PAUSE_S: Final = 0.02
 
@@ -34,6 +40,7 @@ def keep_house(settings: InstanceSettings, parts: Parts) -> None:
     start(parts.scaler.keep_adding(), name="more copies")
     start(parts.scaler.keep_shrinking(), name="fewer copies")
     start(parts.leading.run(), name="lead")
+    start(parts.config.follow(), name="follow the registry's configuration")
     start(Janitor(parts).run(), name="janitor")
 
 
@@ -43,6 +50,9 @@ class Janitor:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._reaper = Reaper()
+        # Not alike everywhere, so that the holders of one model do not all write.
+        spread = crc32(parts.state.here.encode()) / 2**32
+        self._use_noted_ms = round((USE_NOTED_H + spread) * 3_600_000)
         self._due_s = parts.clock.now_s() + REAP_EVERY_S
         parts.records.on_reset.append(self._reset)
 
@@ -59,6 +69,17 @@ class Janitor:
             except AdapterError as error:
                 log.info("what is registered cannot be looked up", extra={"error": error.described})
 
+    async def _note_use(self, model: ModelId, record: ModelRecord | RecordUnreadable) -> None:
+        """Write down that the model was used, if the registry knows of no use for hours."""
+        parts, used_s = self._parts, self._parts.cache.used_s(model)
+        if used_s is None or isinstance(record, RecordUnreadable) or parts.records.read_only:
+            return
+        used_ms = parts.clock.epoch_ms() - round((parts.clock.now_s() - used_s) * 1e3)
+        if used_ms - record.last_used_ms >= self._use_noted_ms:
+            await parts.records.update(
+                model, lambda there: replace(there, last_used_ms=max(there.last_used_ms, used_ms))
+            )
+
     def _reset(self) -> None:
         # Twice, since only what two looks do not find is believed to be gone.
         self._due_s = min(self._due_s, self._parts.clock.now_s() + REAP_AFTER_RESET_S)
@@ -69,6 +90,8 @@ class Janitor:
         while True:
             entries = await records.scan(after=last, limit=PAGE)
             names = [records.name_of(entry) for entry in entries]
+            for name, entry in zip(names, entries, strict=True):
+                await self._note_use(ModelId(name), records.decoded(entry))
             held.page(names, last=len(entries) < PAGE)
             if held.complete:
                 break

@@ -25,9 +25,10 @@ from adapter.instance.constraints_file import ConstraintsFile
 from adapter.instance.dataplane_file import DataplaneFile
 from adapter.instance.front import Front, front
 from adapter.instance.housekeeping import keep_house
+from adapter.instance.joining import join
 from adapter.instance.mesh_figures import tell_mesh, tell_registry
 from adapter.instance.mesh_state import INSTANCES
-from adapter.instance.parts import Edges, Parts, join
+from adapter.instance.parts import Edges, Parts
 from adapter.instance.readiness import Readiness
 from adapter.instance.registry_door import the_registry
 from adapter.instance.runtime_watch import RuntimeWatch
@@ -140,6 +141,7 @@ async def _serving_mesh(
             owner,
         )
         tell_mesh(parts)
+        readiness.watch(parts)
         if file is not None:
             owner.create_task(file.follow(parts.path.use), name="follow the data plane's file")
         owner.create_task(payloads.run(), name="payload processors")
@@ -166,6 +168,7 @@ async def _serving_mesh(
 
 async def _take_place(settings: InstanceSettings, parts: Parts, doors: Front) -> None:
     """Become one of the mesh. Raises `RegistryUnavailable`, or `InvalidRequest` for an id that is taken."""
+    await parts.config.check_enabled()
     if settings.etcd is not None:
         await doors.open_to_peers()
     parts.owner.create_task(parts.presence.run(), name="keep the lease")

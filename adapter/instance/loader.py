@@ -46,7 +46,7 @@ from adapter.domain.errors import (
 )
 from adapter.domain.ids import ModelId
 from adapter.domain.records import ModelInfo
-from adapter.domain.runtime import RuntimeStatus
+from adapter.domain.runtime import LoadedModel, RuntimeStatus
 from adapter.drivers.runtime import RuntimeDriver
 from adapter.instance.flights import Flight, LoadTimings
 from adapter.instance.provisioning import Provisioned, Provisioner
@@ -105,6 +105,9 @@ class Loader:
         self._hands = Unloading(driver=driver, clock=clock, measures=metrics.models)
         self.on_change: Callable[[ModelId], None] = lambda _model: None
         """Told when something has become of a model: too often rather than too late."""
+        self.on_loaded: Callable[[ModelId, LoadedModel], None] = lambda _model, _loaded: None
+        """Told what the runtime said when it had loaded a model."""
+        self.on_failed: Callable[[ModelId], None] = lambda _model: None
         self.on_crash: Callable[[ModelId], AdapterError | None] = lambda _model: None
         """Asked about a model that was loaded when the runtime ended; an error puts it into quarantine."""
 
@@ -113,7 +116,9 @@ class Loader:
 
     # What others ask for.
 
-    async def load(self, model: ModelId, info: ModelInfo, *, used_s: float) -> LoadTimings:
+    async def load(
+        self, model: ModelId, info: ModelInfo, *, used_s: float, pinned: bool | None = None
+    ) -> LoadTimings:
         """Wait until the model is loaded, sharing a load that is under way.
 
         A caller who is cancelled leaves; a load that all have left is given up, unless the runtime was told
@@ -121,7 +126,7 @@ class Loader:
         """
         flight = self._flight(model, info)
         landing = flight.join()
-        self.tell(LoadRequested(model=model, type=info.type, waiting=True, used_s=used_s))
+        self.tell(LoadRequested(model=model, type=info.type, waiting=True, used_s=used_s, pinned=pinned))
         try:
             return await landing
         finally:
@@ -129,10 +134,12 @@ class Loader:
             if not flight.is_wanted and self._flights.get(model) is flight:
                 self.tell(Abandoned(model=model))
 
-    def start_load(self, model: ModelId, info: ModelInfo, *, used_s: float) -> None:
+    def start_load(
+        self, model: ModelId, info: ModelInfo, *, used_s: float, pinned: bool | None = None
+    ) -> None:
         """Have the model loaded when there is nothing more urgent; nobody waits."""
         self._flight(model, info).background = True
-        self.tell(LoadRequested(model=model, type=info.type, waiting=False, used_s=used_s))
+        self.tell(LoadRequested(model=model, type=info.type, waiting=False, used_s=used_s, pinned=pinned))
 
     def drop(self, model: ModelId) -> None:
         """The model was unregistered: unload it and forget it."""
@@ -298,6 +305,7 @@ class Loader:
                 "load_s": round(loading.timings.load_s, 4),
             },
         )
+        self.on_loaded(model, loaded)
         self.tell(Loaded(model=model, size_bytes=loaded.size_bytes))
 
     async def _measure(self, model: ModelId) -> None:
@@ -344,6 +352,7 @@ class Loader:
 
     def _fail(self, model: ModelId, error: Exception) -> None:
         self._measures.load_failed()
+        self.on_failed(model)
         if isinstance(error, RuntimeUnavailable):
             error = self.on_crash(model) or error
         if isinstance(error, AdapterError):

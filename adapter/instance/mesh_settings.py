@@ -102,6 +102,11 @@ class MeshSettings(DoorSettings):
         ge=10,
         le=200,
     )
+    inflight_max: int = named(
+        "MM_MAX_INFLIGHT_PER_MODEL_COPY",
+        default=0,
+        about="calls of a copy with a limit, waiting ones too; 0: 8 times the limit; below 0: any number",
+    )
     default_owner: str = named("MM_DEFAULT_VMODEL_OWNER", default="", about="owner of new vmodels")
     failfast: bool = named(
         "MM_FAILFAST_UPGRADE_ENABLED",

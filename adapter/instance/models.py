@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from adapter.aio.clock import Clock
+from adapter.cache.messages import PinRuled
 from adapter.cache.model_cache import ModelCache
 from adapter.domain.errors import (
     AdapterError,
@@ -221,6 +222,10 @@ class Models:
         if entry is None:
             self.on_forgotten(model)
             self._loader.drop(model)
+        elif self._ways.held_here(model) is not None:
+            record = self.at_hand(model)
+            if record is not _UNREGISTERED:
+                self._loader.tell(PinRuled(model=model, pinned=record.rules.pinned))
 
     def report(self, model: ModelId) -> ModelReport:
         """The status of a registered model, from what this instance sees of the mesh."""

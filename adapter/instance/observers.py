@@ -34,12 +34,13 @@ class Observers:
         self._metrics = metrics
         self._payloads = payloads or None
         self._log_headers = log_headers
-        self._log_each = log_each
+        self.log_each = log_each
+        """Each inference has a line in the log; may be changed."""
         self._ids = count(1)
 
     def begins(self, call: Call, target: Target) -> None:
         """The call is about to go to the runtime."""
-        if self._log_each:
+        if self.log_each:
             fields = self._log_headers.fields(call.head.metadata()) if self._log_headers else {}
             log.info(
                 "invoking model runtime",
@@ -47,6 +48,10 @@ class Observers:
             )
         if self._payloads is not None and self._payloads.wants(target.model, target.vmodel, call.head.rpc):
             call.spy()
+
+    def slot_waited(self, model: ModelId, waited_s: float) -> None:
+        """A call waited so long for its turn at the copy here."""
+        self._metrics.slot_waited(waited_s * 1e3, model)
 
     def missed(self, model: ModelId, waited_s: float) -> None:
         """A call waited so long for its model."""

@@ -9,8 +9,11 @@ from adapter.http2.verdicts import Caller, Plan
 from adapter.instance.doors import Doors
 from adapter.instance.naming import REMEMBERED_CHARS_MAX, REMEMBERED_MAX, Naming, Reading
 from adapter.instance.runtime_watch import RuntimeWatch
-from adapter.servers import model_runtime
+from adapter.servers import model_runtime, peer
 from adapter.wire.dataplane import DataplaneConfig
+
+_NOT_FOR_CLIENTS = frozenset({model_runtime.SERVICE, peer.PEER_SERVICE})
+"""Whatever a runtime offers, these are never passed on to it."""
 
 
 class Plans:
@@ -56,12 +59,12 @@ class Plans:
         return not caller.from_peer and len(self._naming.in_headers(head.ids)) > 1
 
     def _made(self, rpc: str, *, forwarded: bool) -> Plan:
-        door = self._doors.door_of(rpc)
+        door = self._doors.door_of(rpc, from_peer=forwarded)
         if door is not None:
             return Plan(door=door)
         runtime = self._watch.status
         offered = runtime.any_method or not runtime.methods or rpc in runtime.methods
-        if not offered or not self._dataplane.permits(rpc) or rpc.startswith(f"{model_runtime.SERVICE}/"):
+        if not offered or not self._dataplane.permits(rpc) or rpc.partition("/")[0] in _NOT_FOR_CLIENTS:
             raise MethodNotPermitted(f"Method not found or not permitted: {rpc}")
         injection = tuple(runtime.methods.get(rpc, ()))
         extraction = self._dataplane.extraction(rpc)

@@ -12,6 +12,7 @@ from typing import Final
 
 from adapter.aio.clock import LoopClock
 from adapter.aio.groups import cancelled_at_the_end
+from adapter.domain.ids import ModelId
 from adapter.instance.parts import Parts
 from adapter.instance.settings import InstanceSettings
 from adapter.servers.probes import PreStop, prestop_serving, probes_serving
@@ -99,6 +100,16 @@ class Readiness:
         """The pod is about to be stopped: this instance begins to leave at once."""
         await prestop.asked.wait()
         self._stop.set()
+
+    def watch(self, parts: Parts) -> None:
+        """From now on the ends of loads are heard of."""
+        clock = parts.clock
+
+        def ended(model: ModelId, failed: bool) -> None:  # noqa: FBT001 - it is told so
+            elsewhere = failed and parts.copies.loaded(model) > 0
+            self.failfast.load_ended(failed=failed, loads_elsewhere=elsewhere, now_s=clock.now_s())
+
+        parts.load_ended.append(ended)
 
     def serve(self, parts: Parts) -> None:
         """The doors are open."""

@@ -182,10 +182,17 @@ class Resolving:
         pinned: a caller who cancels leaves no pin behind.
         """
         await self._watch.there()
+        slots = self._sending.slots
+        while slots.is_full(model):
+            asked_s = self._clock.now_s()
+            await slots.turn(model)
+            self._observers.slot_waited(model, self._clock.now_s() - asked_s)
         if self._sending.pin(model):
             return {}
         began_s = self._clock.now_s()
-        spent = await self._loader.load(model, record.info, used_s=began_s)
+        spent = await self._loader.load(
+            model, record.info, used_s=began_s, pinned=record.rules.pinned or None
+        )
         if not self._sending.pin(model):
             return None
         waited_s = self._clock.now_s() - began_s

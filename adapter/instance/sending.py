@@ -1,7 +1,5 @@
 """The tries of calls: each pins its model here, or goes to another instance, and is counted until it ends."""
 
-from collections.abc import Mapping
-
 from adapter.aio.clock import Clock
 from adapter.cache.model_cache import ModelCache
 from adapter.domain.errors import AdapterError
@@ -10,16 +8,15 @@ from adapter.domain.records import ModelRecord
 from adapter.http2.call import Call
 from adapter.http2.verdicts import Target
 from adapter.instance.aliases import Aliases, Named
+from adapter.instance.in_flight import InFlight
 from adapter.instance.loader import Loader
 from adapter.instance.naming import Reading
 from adapter.instance.observers import Observers
 from adapter.instance.peer_links import PeerLinks
+from adapter.instance.slots import Slots
 from adapter.instance.targets import Targets
 from adapter.mesh.rates import Rates
 from adapter.wire.splice import Located
-
-InFlight = Mapping[ModelId, int]
-"""How many calls each model answers here now; those with none are not in it."""
 
 
 class Sending:
@@ -36,6 +33,7 @@ class Sending:
         rates: Rates,
         observers: Observers,
         clock: Clock,
+        inflight_max: int = 0,
     ) -> None:
         self.targets = targets
         self._cache = cache
@@ -46,6 +44,7 @@ class Sending:
         self._observers = observers
         self._clock = clock
         self._in_flight: dict[ModelId, int] = {}
+        self.slots = Slots(self._in_flight, inflight_max=inflight_max)
 
     @property
     def in_flight(self) -> InFlight:
@@ -53,8 +52,8 @@ class Sending:
         return self._in_flight
 
     def pin(self, model: ModelId) -> bool:
-        """Use the model if it is loaded here: it stays until the try has ended."""
-        return self._cache.acquire(model, self._clock.now_s())
+        """Use the model if it is loaded here, and has a turn free: it stays until the try has ended."""
+        return not self.slots.is_full(model) and self._cache.acquire(model, self._clock.now_s())
 
     def here(self, call: Call, reading: Reading, named: Named, found: Located | None) -> Target:
         """What the runtime is sent; the model is pinned already. Raises `AdapterError`, and unpins it."""
@@ -94,6 +93,7 @@ class Sending:
             else:
                 del self._in_flight[model]
             self._unpin(model)
+            self.slots.freed(model)
 
     def _unpin(self, model: ModelId) -> None:
         self._loader.carry_out(self._cache.release(model, self._clock.now_s()))

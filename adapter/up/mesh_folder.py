@@ -127,7 +127,7 @@ class MeshFolder:
             where = ""
         return (
             f"this mesh is up already: process {pid.strip() or 'unknown'} has {self.path}{where}; "
-            "give another one its own --name"
+            "give another one a --name, or --data-dir, of its own"
         )
 
     @contextmanager

@@ -1,10 +1,11 @@
 """What a sitting tells: the named figures, with their ranges, and what each is to be at most or at least."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from bench.dataplane.spread import Spread, significant
+from bench.mesh.cache import LoadSeconds
 from bench.mesh.clients import Coldness
 from bench.mesh.headline import MIB, Headline
 from bench.mesh.registered import ManyRegistered
@@ -20,7 +21,8 @@ PROMISES: Final[Mapping[str, tuple[str, str]]] = {
     "rss_mib": ("memory with 20,000 loaded", ""),
     "rss_100k_mib": ("memory with 100,000 registered, after some were asked", "<= 200"),
     "ready_100k_s": ("start to ready with 100,000 registered", "<= 5"),
-    "load_seconds_vs_lru": ("seconds of loading by LRU's, a trace each", "<= 0.75"),
+    "load_seconds_vs_lru": ("seconds of loading by LRU's, on three traces", "<= 0.75"),
+    "load_seconds_worst": ("the same, on the worst of ten", "<= 1.02"),
 }
 """What each figure is, and what it is to be."""
 
@@ -33,8 +35,7 @@ class Results:
     cold: Coldness | None = None
     registered: ManyRegistered | None = None
     sklearn: RealModels | None = None
-    load_seconds: Sequence[float] | None = None
-    """By trace, seconds of loading by LRU's."""
+    load_seconds: LoadSeconds | None = None
     broken: list[str] = field(default_factory=list)
 
 
@@ -68,8 +69,11 @@ def _values(results: Results) -> Iterator[tuple[str, object]]:
         yield "registers_per_s", many.registered.models_per_s
     if real := results.sklearn:
         yield from _of_real_models(real)
-    if results.load_seconds is not None:
-        yield "load_seconds_vs_lru", [significant(ratio) for ratio in results.load_seconds]
+    if ratios := results.load_seconds:
+        yield "load_seconds_vs_lru", list(ratios.promised.values())
+        yield "load_seconds_traces", list(ratios.promised)
+        yield "load_seconds_worst", max(ratios.every.values())
+        yield "load_seconds_of_every_trace", dict(ratios.every)
 
 
 def _failed(results: Results) -> int:

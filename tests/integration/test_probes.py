@@ -1,10 +1,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 
-from adapter.cluster.probes import http_answers, port_accepts
+from adapter.cluster.probes import http_answers, port_accepts, socket_accepts
 from tests.integration.mesh import free_port
 
 
@@ -47,3 +48,11 @@ async def test_where_nobody_listens_nothing_answers() -> None:
     port = free_port()
     assert not await port_accepts(port)
     assert not await http_answers(port, "/")
+
+
+async def test_a_socket_accepts_while_somebody_listens(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    assert not await socket_accepts(path)
+    async with await asyncio.start_unix_server(lambda _, writer: writer.close(), str(path)):
+        assert await socket_accepts(path)
+    assert not await socket_accepts(path), "its file may be left behind"

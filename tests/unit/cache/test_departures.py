@@ -1,6 +1,3 @@
-import pytest
-
-from adapter.cache import departures
 from adapter.cache.departures import Departures
 from adapter.cache.entry import Cause
 from adapter.cache.worth import Worth
@@ -35,9 +32,8 @@ def test_the_latest_counts() -> None:
     assert gone.latest(ModelId("never here")) is None
 
 
-def test_who_left_first_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(departures, "DEPARTURES_MAX", 2)
-    gone = Departures()
+def test_who_left_first_is_forgotten_first() -> None:
+    gone = Departures(latest_max=2)
     for name in "abac":
         leaves(gone, name)
     assert len(gone) == 2

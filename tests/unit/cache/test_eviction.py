@@ -82,13 +82,14 @@ def test_lhd_evicts_what_is_used_seldom_dearly_kept_or_quick_to_load() -> None:
     for each in (often, seldom, quick, big):
         order.meet(each)
         order.add(each)
-    for now_s in range(1, 2001):
-        for each, every_s in ((often, 10), (seldom, 400), (quick, 10), (big, 10)):
-            if now_s % every_s == 0:
+    rng = random.Random(3)
+    for now_s in range(1, 4001):
+        for each, rate in ((often, 0.1), (seldom, 0.002), (quick, 0.1), (big, 0.1)):
+            if rng.random() < rate:
                 use(order, each, float(now_s))
         order.look(float(now_s))
     order.check()
-    gone = [order.evict(2001.0) for _ in range(4)]
+    gone = [order.evict(4001.0) for _ in range(4)]
     assert [each.model for each in gone if each] == ["seldom", "quick", "big", "often"]
 
 

@@ -11,9 +11,9 @@ from tests.unit.cache.play import Play, error_of, only
 A, B = ModelId("a"), ModelId("b")
 
 
-def churning(**bounds: float) -> Play:
+def churning(waiting_for_room_s_max: float = 30.0) -> Play:
     """A cache that is full of a model that was loaded in two seconds, just now."""
-    play = Play(capacity=100, churn_factor=10.0, **bounds)
+    play = Play(capacity=100, churn_factor=10.0, waiting_for_room_s_max=waiting_for_room_s_max)
     play.load("a", load_s=2.0)
     return play
 

@@ -1,11 +1,9 @@
 import random
 from itertools import pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter.cache import reuse
 from adapter.cache.reuse import ReuseTimes
 from adapter.cache.worth import Worth
 from adapter.domain.ids import ModelId
@@ -84,9 +82,8 @@ def test_a_load_for_nobody_is_no_use() -> None:
     assert (again.used_s, again.group) == (50.0, 0)
 
 
-def test_who_left_first_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reuse, "DEPARTED_MAX", 2)
-    known = times()
+def test_who_left_first_is_forgotten_first() -> None:
+    known = ReuseTimes(random.Random(1).random, departed_max=2)
     for name in "abcd":
         each = worth(name)
         known.meet(each)

@@ -2,7 +2,6 @@ import random
 
 import pytest
 
-from adapter.cache import shadow
 from adapter.cache.shadow import ShadowLru
 from adapter.cache.worth import Worth
 from adapter.domain.ids import ModelId
@@ -11,8 +10,8 @@ from adapter.domain.ids import ModelId
 class Shade:
     """A shadow of a room for two models of 100 bytes, in which one costs two seconds."""
 
-    def __init__(self, room_bytes: int = 200) -> None:
-        self.lru = ShadowLru()
+    def __init__(self, room_bytes: int = 200, followed_max: int = 4096) -> None:
+        self.lru = ShadowLru(followed_max=followed_max)
         self.room_bytes = room_bytes
         self.worths: dict[str, Worth] = {}
 
@@ -79,10 +78,9 @@ def test_what_left_for_another_reason_is_no_loss_of_either() -> None:
     shade.lru.check()
 
 
-def test_of_many_models_a_sample_stands_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_models_a_sample_stands_for_all() -> None:
     """A true LRU of 400 copies, asked for 1,000 models at random; the shadow follows 128 at most."""
-    monkeypatch.setattr(shadow, "FOLLOWED_MAX", 128)
-    rng, shade, exact = random.Random(4), Shade(room_bytes=40_000), dict[str, None]()
+    rng, shade, exact = random.Random(4), Shade(room_bytes=40_000, followed_max=128), dict[str, None]()
     misses = 0
     for _ in range(30_000):
         model = f"m{rng.randrange(1000)}"
