@@ -44,9 +44,7 @@ class DynamicConfig:
         """Raises `Refused` if no instance is to start."""
         entry = await self._registry.get(f"{self._prefix}disable")
         if entry is not None and entry.value.strip() != b"false":
-            raise Refused(
-                f"this mesh is disabled by {self._prefix}disable in the registry; delete that key"
-            )
+            raise Refused(f"this mesh is disabled by {self._prefix}disable in the registry; delete that key")
 
     async def follow(self) -> None:
         """Have what is written take effect, until cancelled."""

@@ -106,64 +106,74 @@ async def _serving_mesh(
     handed: Mapping[str, socket],
 ) -> AsyncIterator[None]:
     """Inference and management at the doors, with the cache and the registry behind them."""
-    clock = LoopClock()
     file = None if settings.dataplane_config_path is None else DataplaneFile(settings.dataplane_config_path)
     dataplane = await _dataplane(settings, file)
+    await files.purge()
+    async with AsyncExitStack() as stack:
+        edges = await _edges(settings, runtime, files, info, dataplane, stack)
+        owner = await stack.enter_async_context(cancelled_at_the_end())
+        parts = join(settings, edges, owner)
+        tell_mesh(parts)
+        readiness.watch(parts)
+        if file is not None:
+            owner.create_task(file.follow(parts.path.use), name="follow the data plane's file")
+        owner.create_task(edges.payloads.run(), name="payload processors")
+        async with front(settings, parts, handed) as doors:
+            await _take_place(settings, parts, doors)
+            await doors.open_to_clients()
+            _tell_ready(settings, parts, {**doors.endpoints, **readiness.endpoints})
+            readiness.serve(parts)
+            yield
+            readiness.leaving()
+            await parts.drain.leave()
+        await parts.presence.close()
+
+
+async def _edges(
+    settings: InstanceSettings,
+    runtime: Runtime,
+    files: Files,
+    info: InfoMetric | None,
+    dataplane: DataplaneConfig,
+    stack: AsyncExitStack,
+) -> Edges:
+    """The registry connected, and the runtime ready."""
+    clock = LoopClock()
     payloads = PayloadProcessors.parse(
         settings.payload_processors.get_secret_value(),
         clock=clock,
         capacity=settings.payload_processors_capacity,
     )
     metrics = _metrics(settings, dataplane, payloads, info)
-    await files.purge()
     watch = RuntimeWatch(driver=runtime.driver, channel=runtime.channel, clock=clock)
-    async with AsyncExitStack() as stack:
-        registry = await stack.enter_async_context(the_registry(settings, clock))
-        tell_registry(metrics, registry)
-        status = await watch.wait_ready(timeout_s=settings.runtime_start_s_max)
-        log.info(
-            "runtime is ready", extra={"capacity_bytes": status.capacity_bytes, "version": status.version}
-        )
-        owner = await stack.enter_async_context(cancelled_at_the_end())
-        parts = join(
-            settings,
-            Edges(
-                runtime=runtime,
-                files=files,
-                registry=registry,
-                channels=PeerChannels(),
-                watch=watch,
-                clock=clock,
-                payloads=payloads,
-                metrics=metrics,
-                dataplane=dataplane,
-            ),
-            owner,
-        )
-        tell_mesh(parts)
-        readiness.watch(parts)
-        if file is not None:
-            owner.create_task(file.follow(parts.path.use), name="follow the data plane's file")
-        owner.create_task(payloads.run(), name="payload processors")
-        async with front(settings, parts, handed) as doors:
-            await _take_place(settings, parts, doors)
-            await doors.open_to_clients()
-            endpoints = {**doors.endpoints, **readiness.endpoints}
-            parts.announcer.announce(endpoints=endpoints)
-            readiness.serve(parts)
-            log.info(
-                "instance is ready",
-                extra={
-                    "instance": settings.instance_id,
-                    "location": settings.location,
-                    "endpoints": endpoints,
-                    "compiled": not call.__file__.endswith(".py"),
-                },
-            )
-            yield
-            readiness.leaving()
-            await parts.drain.leave()
-        await parts.presence.close()
+    registry = await stack.enter_async_context(the_registry(settings, clock))
+    tell_registry(metrics, registry)
+    status = await watch.wait_ready(timeout_s=settings.runtime_start_s_max)
+    log.info("runtime is ready", extra={"capacity_bytes": status.capacity_bytes, "version": status.version})
+    return Edges(
+        runtime=runtime,
+        files=files,
+        registry=registry,
+        channels=PeerChannels(),
+        watch=watch,
+        clock=clock,
+        payloads=payloads,
+        metrics=metrics,
+        dataplane=dataplane,
+    )
+
+
+def _tell_ready(settings: InstanceSettings, parts: Parts, endpoints: Mapping[str, str]) -> None:
+    parts.announcer.announce(endpoints=endpoints)
+    log.info(
+        "instance is ready",
+        extra={
+            "instance": settings.instance_id,
+            "location": settings.location,
+            "endpoints": dict(endpoints),
+            "compiled": not call.__file__.endswith(".py"),
+        },
+    )
 
 
 async def _take_place(settings: InstanceSettings, parts: Parts, doors: Front) -> None:

@@ -97,7 +97,7 @@ class _Joiner:
         self.loader.on_failed = self._failed
 
     def parts(self) -> Parts:
-        settings, edges, clock = self.settings, self.edges, self.edges.clock
+        settings, edges = self.settings, self.edges
         models = self._models()
         several = Several(models, at_once_max=settings.multi_parallelism)
         doors = Doors(own_port_only=settings.management_apart, client_names=settings.management_names)
@@ -106,14 +106,6 @@ class _Joiner:
         self.loader.on_crash = self.crashes.load_broken_off
         self.scaler = scaler = self._scaler(models, sending)
         ledger = VModelLedger(self.records, self.vmodel_records)
-        vmodels = VModels(
-            records=self.vmodel_records,
-            ledger=ledger,
-            mesh=models,
-            clock=clock,
-            default_owner=settings.default_owner,
-            read_only=settings.kv_read_only,
-        )
         return Parts(
             state=self.state,
             presence=self.presence,
@@ -121,7 +113,7 @@ class _Joiner:
             links=self.links,
             ways=self.ways,
             models=models,
-            vmodels=vmodels,
+            vmodels=self._vmodels(models, ledger),
             path=path,
             doors=doors,
             several=several,
@@ -129,19 +121,10 @@ class _Joiner:
             leading=self._leading(models, ledger, scaler),
             scaler=scaler,
             explainer=self._explainer(),
-            peers=PeerService(
-                instance=self.here,
-                boot=self.announcer.record.boot,
-                models=models,
-                cache=self.cache,
-                loader=self.loader,
-                ways=self.ways,
-                reasons=self.reasons,
-                clock=clock,
-            ),
+            peers=self._peers(models),
             watch=edges.watch,
             metrics=edges.metrics,
-            clock=clock,
+            clock=edges.clock,
             owner=self.owner,
             records=self.records,
             vmodel_records=self.vmodel_records,
@@ -149,14 +132,39 @@ class _Joiner:
             loader=self.loader,
             crashes=self.crashes,
             copies=self.copies,
-            config=DynamicConfig(
-                registry=edges.registry,
-                prefix=prefix_of(settings),
-                demand=self.demand,
-                observers=self.observers,
-                log_level=settings.log_level,
-            ),
+            config=self._config(),
             load_ended=self.load_ended,
+        )
+
+    def _vmodels(self, models: Models, ledger: VModelLedger) -> VModels:
+        return VModels(
+            records=self.vmodel_records,
+            ledger=ledger,
+            mesh=models,
+            clock=self.edges.clock,
+            default_owner=self.settings.default_owner,
+            read_only=self.settings.kv_read_only,
+        )
+
+    def _peers(self, models: Models) -> PeerService:
+        return PeerService(
+            instance=self.here,
+            boot=self.announcer.record.boot,
+            models=models,
+            cache=self.cache,
+            loader=self.loader,
+            ways=self.ways,
+            reasons=self.reasons,
+            clock=self.edges.clock,
+        )
+
+    def _config(self) -> DynamicConfig:
+        return DynamicConfig(
+            registry=self.edges.registry,
+            prefix=prefix_of(self.settings),
+            demand=self.demand,
+            observers=self.observers,
+            log_level=self.settings.log_level,
         )
 
     def _models(self) -> Models:

@@ -117,8 +117,11 @@ class MeshView:
             return
         if not there:
             del self._copies[model]
-        self._held[instance].add(record, -1)
-        if self._held[instance] == _Held():
+        held = self._held.get(instance)
+        if held is None:
+            return  # of this instance there are failed ones alone, which do not count
+        held.add(record, -1)
+        if held == _Held():
             del self._held[instance]
 
     def reset_instances(self, records: Mapping[InstanceId, InstanceRecord]) -> None:

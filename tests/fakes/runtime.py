@@ -12,7 +12,13 @@ from adapter.domain.runtime import LoadedModel, RuntimeState, RuntimeStatus
 class FakeRuntime:
     """Driver and runtime in one. `held` is the truth; all else is a script, or counts."""
 
-    def __init__(self, *, capacity_bytes: int = 1 << 30, loading_concurrency: int = 1) -> None:
+    def __init__(
+        self,
+        *,
+        capacity_bytes: int = 1 << 30,
+        loading_concurrency: int = 1,
+        default_model_bytes: int = 1_000_000,
+    ) -> None:
         self.held: dict[ModelId, int] = {}
         """What is in memory, with its size in bytes."""
         self.held_bytes_most = 0
@@ -33,12 +39,22 @@ class FakeRuntime:
         self.unload_failures: dict[ModelId, AdapterError] = {}
 
         self._status = RuntimeStatus(
-            state=RuntimeState.READY, capacity_bytes=capacity_bytes, loading_concurrency=loading_concurrency
+            state=RuntimeState.READY,
+            capacity_bytes=capacity_bytes,
+            loading_concurrency=loading_concurrency,
+            default_model_bytes=default_model_bytes,
         )
         self._loading = 0
+        self._lives = 1
 
     def __repr__(self) -> str:
         return f"<FakeRuntime holds {sorted(self.held)}>"
+
+    def crash(self) -> None:
+        """`kill -9`: what it loads is never loaded."""
+        self.up = False
+        self._lives += 1
+        self.held.clear()
 
     def restart(self) -> None:
         """As after `kill -9`: it is there, and empty."""
@@ -54,6 +70,7 @@ class FakeRuntime:
     async def load(self, model: ModelId, info: ModelInfo, *, size_hint_bytes: int) -> LoadedModel:
         self._answer()
         self._loading += 1
+        life = self._lives
         self.loading_most = max(self.loading_most, self._loading)
         try:
             await asyncio.sleep(self.load_s)
@@ -63,7 +80,7 @@ class FakeRuntime:
             raise
         finally:
             self._loading -= 1
-        self._answer()
+        self._answer(life)
         if failure := self.load_failures.get(model):
             raise type(failure)(*failure.args)
         self._hold(model, size_hint_bytes)
@@ -87,6 +104,6 @@ class FakeRuntime:
         self.held[model] = self.sizes.get(model, size_hint_bytes)
         self.held_bytes_most = max(self.held_bytes_most, sum(self.held.values()))
 
-    def _answer(self) -> None:
-        if not self.up:
+    def _answer(self, life: int | None = None) -> None:
+        if not self.up or life not in {None, self._lives}:
             raise RuntimeUnavailable("the runtime is not there")

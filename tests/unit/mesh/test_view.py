@@ -42,6 +42,15 @@ def test_a_failed_load_takes_nothing() -> None:
     assert view.copies(IRIS)[A].failure
 
 
+def test_a_failed_load_may_change_when_nothing_else_is_held() -> None:
+    view = a_view(A)
+    view.put_copy(IRIS, A, failed())
+    view.put_copy(MNIST, A, loaded())
+    view.drop_copy(MNIST, A)
+    view.put_copy(IRIS, A, loaded(size_bytes=mib(1)))
+    assert (view.instances[A].copies, view.instances[A].used_bytes) == (1, mib(1))
+
+
 def test_an_instance_that_says_it_uses_more_is_believed() -> None:
     view = MeshView()
     view.put_instance(A, an_instance("a").with_free(0).state.record)
