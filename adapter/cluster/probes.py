@@ -1,7 +1,7 @@
 """Whether something listens yet, for the supervisor's `ready`."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -11,7 +11,7 @@ PROBE_S_MAX = 2.0
 async def port_accepts(port: int, *, host: str = "127.0.0.1") -> bool:
     """Whether a connection is accepted."""
     try:
-        async with asyncio.timeout(PROBE_S_MAX), _connection(host, port):
+        async with asyncio.timeout(PROBE_S_MAX), _connected(asyncio.open_connection(host, port)):
             return True
     except (OSError, TimeoutError):
         return False
@@ -20,19 +20,18 @@ async def port_accepts(port: int, *, host: str = "127.0.0.1") -> bool:
 async def socket_accepts(path: Path) -> bool:
     """Whether a connection to this unix socket is accepted."""
     try:
-        async with asyncio.timeout(PROBE_S_MAX):
-            _, writer = await asyncio.open_unix_connection(str(path))
+        async with asyncio.timeout(PROBE_S_MAX), _connected(asyncio.open_unix_connection(str(path))):
+            return True
     except (OSError, TimeoutError):
         return False
-    writer.close()
-    return True
 
 
 async def http_answers(port: int, path: str, *, host: str = "127.0.0.1") -> bool:
     """Whether a GET of this path is answered with status 200."""
     request = f"GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n"
     try:
-        async with asyncio.timeout(PROBE_S_MAX), _connection(host, port) as (reader, writer):
+        opening = asyncio.open_connection(host, port)
+        async with asyncio.timeout(PROBE_S_MAX), _connected(opening) as (reader, writer):
             writer.write(request.encode())
             status_line = await reader.readline()
     except (OSError, TimeoutError, ValueError):  # ValueError: a line without an end
@@ -41,10 +40,10 @@ async def http_answers(port: int, path: str, *, host: str = "127.0.0.1") -> bool
 
 
 @asynccontextmanager
-async def _connection(
-    host: str, port: int
+async def _connected(
+    opening: Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]],
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    reader, writer = await asyncio.open_connection(host, port)
+    reader, writer = await opening
     try:
         yield reader, writer
     finally:

@@ -73,6 +73,10 @@ class MeshFolder:
         return self.path / "registry.db"
 
     @property
+    def _whereabouts_file(self) -> Path:
+        return self.path / "mesh.json"
+
+    @property
     def storage_config(self) -> Path:
         return self.path / "storage-config"
 
@@ -88,7 +92,8 @@ class MeshFolder:
         return self.path / "instances" / name
 
     def prepare(self, instances: Collection[str]) -> None:
-        """Make the folders, and drop what instances have pulled that the mesh does not have any more."""
+        """Make the folders; drop what was left by a mesh that was killed, and by instances that are no more."""
+        self._whereabouts_file.unlink(missing_ok=True)
         for folder in (self.storage_config, self.files, self.logs, *map(self.instance, instances)):
             folder.mkdir(parents=True, exist_ok=True)
         for folder in (self.path / "instances").iterdir():
@@ -133,17 +138,16 @@ class MeshFolder:
     @contextmanager
     def announced(self, whereabouts: Whereabouts) -> Iterator[None]:
         """Those who have only the name find where it answers."""
-        path = self.path / "mesh.json"
-        path.write_text(whereabouts.written())
+        self._whereabouts_file.write_text(whereabouts.written())
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)
+            self._whereabouts_file.unlink(missing_ok=True)
 
     def whereabouts(self) -> Whereabouts:
         """Where the mesh answers that is up here. Raises `MeshIsDown`."""
         try:
-            return Whereabouts.read((self.path / "mesh.json").read_text())
+            return Whereabouts.read(self._whereabouts_file.read_text())
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise MeshIsDown(
                 f"no mesh is up in {self.path}; start it with `remesh up`, or name another one"

@@ -60,10 +60,7 @@ def test_an_hour_between_clocks_harms_nobody(three: Mesh, clients: dict[str, Cli
         for name, client in clients.items():
             model = f"registered-by-{name}"
             client.register(model, load=True)
-            client.register(f"fails-by-{name}", "FAIL_once")
-            for other in clients.values():
-                assert other.ask(model).is_ok
-                assert "once" in " ".join(other.ensure_loaded(f"fails-by-{name}").errors) or True
+            assert all(other.ask(model).is_ok for other in clients.values())
         verdict = traffic.end()
     assert (verdict.failed, verdict.wrong) == (0, 0), verdict.described
     assert set(verdict.runtimes) == set(three.members), "somebody holds nothing"
@@ -82,7 +79,8 @@ def test_what_enters_elsewhere_while_an_instance_stands_still_is_answered(
             wait_until(
                 lambda: still.name not in three.keys("instances/"), LEASE_ENDS_S, lambda: "it is still listed"
             )
-            assert still.name not in three.recorded(), "its copies outlived its lease"
+            copies = three.recorded()[still.name]
+            assert not copies, "its copies outlived its lease"
             traffic.go_on(1.0)
         wait_until(lambda: still.name in three.keys("instances/"), LEASE_ENDS_S, lambda: "it did not re-join")
         three.settle()
@@ -93,7 +91,7 @@ def test_what_enters_elsewhere_while_an_instance_stands_still_is_answered(
     assert all(clients["instance-1"].ask(f"m{number}").is_ok for number in range(5))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def twin(three: Mesh) -> Iterator[Member]:
     """Another instance with the id of `instance-0`, before a runtime of its own; not started."""
     settings = three.members["instance-0"].instance.env

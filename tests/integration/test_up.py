@@ -14,8 +14,8 @@ from urllib.request import urlopen
 import pytest
 
 from adapter.aio.clock import LoopClock
-from adapter.demo import examples
-from adapter.demo.asking import ask, request_for
+from adapter.demo import examples, into
+from adapter.demo.asking import ask, register, request_for
 from adapter.demo.examples import Example
 from adapter.domain.errors import Code
 from adapter.peers.mesh_client import MeshClient, MeshRefused
@@ -159,9 +159,15 @@ def test_everything_ends_in_order(how: signal.Signals, tmp_path: Path) -> None:
     assert left == {"lock", "registry.db", "storage-config", "files", "logs", "instances"}
 
 
+async def _register_iris(mesh: Up) -> None:
+    (iris,) = into.put([examples.onnx_iris()], mesh.where.files)
+    async with MeshClient.connect(mesh.where.grpc) as client:
+        await register(client, iris, into.STORAGE)
+
+
 def test_what_was_registered_is_there_after_a_kill_of_everything(tmp_path: Path) -> None:
     with up(tmp_path / "mesh") as mesh:
-        assert remesh("demo", "--into", mesh.folder.path).returncode == 0
+        asyncio.run(_register_iris(mesh))
         children = mesh.descendants
         mesh.process.kill()
         mesh.process.wait()
@@ -169,7 +175,6 @@ def test_what_was_registered_is_there_after_a_kill_of_everything(tmp_path: Path)
         while any(map(is_alive, children)):
             assert time.monotonic() < ends_s, "its children are on a leash"
             time.sleep(0.05)
-        (mesh.folder.path / "mesh.json").unlink()
     with up(tmp_path / "mesh") as again:
         said = remesh("infer", "iris-onnx", "--address", again.where.grpc)
         assert said.returncode == 0, said.stderr

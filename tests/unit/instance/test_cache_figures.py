@@ -3,7 +3,7 @@ import pytest
 from adapter.domain.ids import ModelId
 from adapter.instance.cache_figures import KEPT_S, CacheFigures, tell_cache
 from adapter.telemetry.metrics import InstanceFigures
-from tests.unit.instance.conftest import AnInstance
+from tests.unit.instance.meshed import AnInstance
 
 
 async def test_an_empty_instance_has_room_and_no_copy(instance: AnInstance) -> None:
@@ -13,7 +13,7 @@ async def test_an_empty_instance_has_room_and_no_copy(instance: AnInstance) -> N
 
 async def test_what_is_held_is_told_with_the_age_of_the_coldest(instance: AnInstance) -> None:
     figures = CacheFigures(instance.cache, instance.clock)
-    await instance.models.load(await instance.registered("iris"))
+    await instance.load(await instance.registered("iris"))
     instance.cache.acquire(ModelId("iris"), instance.clock.now_s())
     await instance.clock.sleep(60)
     told = figures.read()
@@ -32,7 +32,7 @@ async def test_one_scrape_looks_once(instance: AnInstance) -> None:
 
 
 async def test_every_gauge_of_the_instance_is_told(instance: AnInstance) -> None:
-    await instance.models.load(await instance.registered("iris"))
+    await instance.load(await instance.registered("iris"))
     tell_cache(instance.metrics, instance.cache, instance.clock)
     text = b"".join(instance.metrics.render(frozenset({"modelmesh_instance_models_total"}))).decode()
     assert "modelmesh_instance_models_total 1.0" in text

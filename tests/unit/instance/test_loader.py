@@ -13,7 +13,7 @@ from adapter.domain.errors import (
 )
 from adapter.domain.ids import ModelId
 from adapter.domain.records import ModelInfo
-from adapter.instance.loader import UNLOAD_TRIES_MAX
+from adapter.instance.unloading import UNLOAD_TRIES_MAX
 from tests.unit.instance.loader_bench import INFO, IRIS, MNIST, a_bench
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from adapter.domain.errors import ModelCorrupt, ObjectMissing, RuntimeFailed
-from adapter.instance.loader import UNLOAD_TRIES_MAX
+from adapter.instance.unloading import UNLOAD_TRIES_MAX
 from tests.unit.instance.loader_bench import IRIS, MNIST, a_bench
 
 

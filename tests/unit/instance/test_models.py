@@ -9,7 +9,7 @@ from adapter.domain.status import ModelStatus
 from adapter.instance.models import AGE_WHEN_LOADED_NOW_MS, AGE_WHEN_REGISTERED_MS, HOUR_MS
 from adapter.registry.encoding import decode_model
 from adapter.wire.headers import ModelRef, RefKind
-from tests.unit.instance.conftest import INFO, AnInstance
+from tests.unit.instance.meshed import INFO, AnInstance
 
 IRIS = ModelId("iris")
 
@@ -22,7 +22,7 @@ def last_used_ms(instance: AnInstance) -> int:
 async def test_a_registered_model_is_not_loaded_until_it_is_asked_for(instance: AnInstance) -> None:
     told = await instance.models.register(IRIS, INFO, load_now=False, sync=False, last_used_ms=0)
     assert (told.status, told.copies) == (ModelStatus.NOT_LOADED, ())
-    await instance.models.load(IRIS)
+    await instance.load(IRIS)
     told = await instance.models.status(IRIS)
     assert told.status is ModelStatus.LOADED
     assert [copy.instance for copy in told.copies] == ["a"]
@@ -96,7 +96,7 @@ async def test_only_a_much_later_use_is_noted(instance: AnInstance, later_ms: in
 
 async def test_what_is_unregistered_is_unloaded_and_unknown(instance: AnInstance) -> None:
     await instance.registered("iris")
-    await instance.models.load(IRIS)
+    await instance.load(IRIS)
     instance.cache.acquire(IRIS, instance.clock.now_s())
     instance.loader.carry_out(instance.cache.release(IRIS, instance.clock.now_s()))
     await instance.models.unregister(IRIS)
@@ -110,11 +110,11 @@ async def test_unregistering_forgets_the_failure(instance: AnInstance) -> None:
     await instance.registered("iris")
     instance.runtime.load_failures[IRIS] = ModelCorrupt("unreadable")
     with pytest.raises(ModelCorrupt):
-        await instance.models.load(IRIS)
+        await instance.load(IRIS)
     instance.runtime.load_failures.clear()
     await instance.models.unregister(IRIS)
     await instance.registered("iris")
-    await instance.models.load(IRIS)
+    await instance.load(IRIS)
 
 
 async def test_what_is_not_registered_cannot_be_loaded(instance: AnInstance) -> None:
@@ -168,7 +168,7 @@ async def test_a_model_that_callers_wait_for_is_not_unloaded(instance: AnInstanc
     await instance.registered("iris")
     instance.disk.pull_s = 1.0
     async with asyncio.TaskGroup() as callers:
-        callers.create_task(instance.models.load(IRIS))
+        callers.create_task(instance.load(IRIS))
         await asyncio.sleep(0.5)
         with pytest.raises(Refused, match="is being loaded for calls that wait"):
             await instance.models.repository_unload(ANY_IRIS)
@@ -178,7 +178,7 @@ async def test_a_model_that_callers_wait_for_is_not_unloaded(instance: AnInstanc
 async def test_names_come_in_pages_with_their_states(instance: AnInstance) -> None:
     for name in ("c", "a", "b"):
         await instance.registered(name)
-    await instance.models.load(ModelId("b"))
+    await instance.load(ModelId("b"))
     assert await instance.models.names(after="a", limit=10) == [
         ("b", ModelStatus.LOADED),
         ("c", ModelStatus.NOT_LOADED),

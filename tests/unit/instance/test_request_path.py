@@ -17,8 +17,7 @@ from adapter.instance import request_path
 from adapter.instance.request_path import NO_DEADLINE_WAIT_FACTOR, REMEMBERED_MAX, TRIES_MAX
 from adapter.stubs.inference import open_inference_pb2 as v2
 from adapter.wire.dataplane import DataplaneConfig
-from tests.unit.instance.conftest import AnInstance
-from tests.unit.instance.relayed import INFER, holds, relayed
+from tests.unit.instance.meshed import INFER, AnInstance
 
 IRIS = ModelId("iris")
 IN_FIELD_2 = DataplaneConfig.parse('{"rpcConfigs": {"a.B/C": {"idExtractionPath": [2]}}}')
@@ -41,28 +40,25 @@ def a_head(rpc: str) -> RequestHead:
 
 async def test_the_model_is_named_in_the_headers(instance: AnInstance) -> None:
     await instance.registered("iris")
-    async with relayed(instance) as it:
-        metadata = [("mm-model-id", "iris"), ("user", "me"), ("mm-balanced", "true")]
-        answer = await it.ask(b"anything", metadata=metadata)
-        assert (answer.code, answer.message) == (Code.OK, b"anything")
-        assert it.runtime.headers["mm-model-id"] == "iris"
-        assert it.runtime.headers["mm-model-id-bin"] == "aXJpcw"
-        assert it.runtime.headers["user"] == "me"
-        assert "mm-balanced" not in it.runtime.headers
+    metadata = [("mm-model-id", "iris"), ("user", "me"), ("mm-balanced", "true")]
+    answer = await instance.ask(b"anything", metadata=metadata)
+    assert (answer.code, answer.message) == (Code.OK, b"anything")
+    assert instance.inference.headers["mm-model-id"] == "iris"
+    assert instance.inference.headers["mm-model-id-bin"] == "aXJpcw"
+    assert instance.inference.headers["user"] == "me"
+    assert "mm-balanced" not in instance.inference.headers
 
 
 async def test_without_a_header_a_v2_message_names_it(instance: AnInstance) -> None:
     await instance.registered("iris")
-    async with relayed(instance) as it:
-        assert (await it.infer("iris")).code is Code.OK
-        assert it.runtime.headers["mm-model-id"] == "iris"
+    assert (await instance.infer("iris")).code is Code.OK
+    assert instance.inference.headers["mm-model-id"] == "iris"
 
 
 async def test_without_a_configuration_the_headers_come_before_the_message(instance: AnInstance) -> None:
     await instance.registered("iris")
-    async with relayed(instance) as it:
-        message = v2.ModelInferRequest(model_name="nobody").SerializeToString()
-        assert (await it.ask(message, method=INFER)).code is Code.OK
+    message = v2.ModelInferRequest(model_name="nobody").SerializeToString()
+    assert (await instance.ask(message, method=INFER)).code is Code.OK
 
 
 @pytest.mark.parametrize(
@@ -75,24 +71,22 @@ async def test_without_a_configuration_the_headers_come_before_the_message(insta
 async def test_with_a_configuration_it_says_where(instance: AnInstance, message: bytes, model: str) -> None:
     for name in ("iris", "mnist"):
         await instance.registered(name)
-    async with relayed(instance, dataplane=IN_FIELD_2) as it:
-        assert (await it.ask(message, method="a.B/C")).code is Code.OK
-        assert it.runtime.headers["mm-model-id"] == model
+    # XXX , dataplane=IN_FIELD_2
+    assert (await instance.ask(message, method="a.B/C")).code is Code.OK
+    assert instance.inference.headers["mm-model-id"] == model
 
 
 @pytest.mark.parametrize("key", ["mm-vmodel-id", "mm-model-id", "tas-model-id"])
 async def test_an_alias_stands_for_the_model_of_its_name(instance: AnInstance, key: str) -> None:
     await instance.registered("iris")
-    async with relayed(instance) as it:
-        assert (await it.ask(metadata=[(key, "iris")])).code is Code.OK
-        assert it.runtime.headers["mm-model-id"] == "iris"
+    assert (await instance.ask(metadata=[(key, "iris")])).code is Code.OK
+    assert instance.inference.headers["mm-model-id"] == "iris"
 
 
 async def test_a_name_that_is_no_ascii_goes_on_in_binary(instance: AnInstance) -> None:
     await instance.registered("ирис")
-    async with relayed(instance) as it:
-        assert (await it.ask(metadata=[("mm-model-id-bin", "ирис".encode())])).code is Code.OK
-        assert "mm-model-id" not in it.runtime.headers
+    assert (await instance.ask(metadata=[("mm-model-id-bin", "ирис".encode())])).code is Code.OK
+    assert "mm-model-id" not in instance.inference.headers
 
 
 @pytest.mark.parametrize(
@@ -110,18 +104,16 @@ async def test_a_name_that_is_no_ascii_goes_on_in_binary(instance: AnInstance) -
 async def test_a_call_that_names_no_model_is_refused(
     instance: AnInstance, message: bytes, metadata: list[tuple[str, str | bytes]], says: str
 ) -> None:
-    async with relayed(instance) as it:
-        answer = await it.ask(message, method=INFER, metadata=metadata)
-        assert answer.code is Code.INVALID_ARGUMENT
-        assert says in answer.text
-        assert not it.runtime.asked
+    answer = await instance.ask(message, method=INFER, metadata=metadata)
+    assert answer.code is Code.INVALID_ARGUMENT
+    assert says in answer.text
+    assert not instance.inference.asked
 
 
 async def test_an_unknown_model_is_named(instance: AnInstance) -> None:
-    async with relayed(instance) as it:
-        answer = await it.infer("nobody")
-        assert answer.code is Code.NOT_FOUND
-        assert "nobody" in answer.text
+    answer = await instance.infer("nobody")
+    assert answer.code is Code.NOT_FOUND
+    assert "nobody" in answer.text
 
 
 # What the runtime is sent.
@@ -130,27 +122,25 @@ async def test_an_unknown_model_is_named(instance: AnInstance) -> None:
 @pytest.mark.parametrize("by_header", [True, False], ids=["named in a header", "named in the message"])
 async def test_the_runtimes_name_is_put_where_it_wants_it(instance: AnInstance, by_header: bool) -> None:
     await instance.registered("iris")
-    async with relayed(instance) as it:
-        it.methods(ModelInfer=(1,))
-        if by_header:
-            message = v2.ModelInferRequest(model_name="of the client's", id="7").SerializeToString()
-            await it.ask(message, method=INFER)
-        else:
-            await it.infer("iris")
-        sent = v2.ModelInferRequest.FromString(it.runtime.message)
-        assert (sent.model_name, sent.id) == ("runtime's iris", "7")
+    instance.offers(ModelInfer=(1,))
+    if by_header:
+        message = v2.ModelInferRequest(model_name="of the client's", id="7").SerializeToString()
+        await instance.ask(message, method=INFER)
+    else:
+        await instance.infer("iris")
+    sent = v2.ModelInferRequest.FromString(instance.inference.message)
+    assert (sent.model_name, sent.id) == ("runtime's iris", "7")
 
 
 async def test_a_message_that_cannot_take_the_name_lets_go_of_the_model(instance: AnInstance) -> None:
     await instance.registered("iris")
-    async with relayed(instance) as it:
-        it.methods(ModelInfer=(1, 2))
-        await it.ask(v2.ModelInferRequest(id="7").SerializeToString(), method=INFER)
-        answer = await it.ask(b"\x0a\xff", method=INFER)
-        assert answer.code is Code.INVALID_ARGUMENT
-        instance.loader.drop(IRIS)
-        await asyncio.sleep(1)
-        assert not holds(instance, "iris")
+    instance.offers(ModelInfer=(1, 2))
+    await instance.ask(v2.ModelInferRequest(id="7").SerializeToString(), method=INFER)
+    answer = await instance.ask(b"\x0a\xff", method=INFER)
+    assert answer.code is Code.INVALID_ARGUMENT
+    instance.loader.drop(IRIS)
+    await asyncio.sleep(1)
+    assert not instance.holds("iris")
 
 
 # A model that is here, or is not.
@@ -159,91 +149,83 @@ async def test_a_message_that_cannot_take_the_name_lets_go_of_the_model(instance
 async def test_a_cold_call_loads_its_model_and_tells_the_time_it_took(instance: AnInstance) -> None:
     await instance.registered("iris")
     instance.disk.pull_s, instance.runtime.load_s = 3.0, 2.0
-    async with relayed(instance) as it:
-        cold, warm = await it.infer(), await it.infer()
-        assert timings_ms(cold) == {"queue": 0.0, "pull": 3000.0, "load": 2000.0, "infer": 0.0}
-        assert not timings_ms(warm)
+    cold, warm = await instance.infer(), await instance.infer()
+    assert timings_ms(cold) == {"queue": 0.0, "pull": 3000.0, "load": 2000.0, "infer": 0.0}
+    assert not timings_ms(warm)
 
 
 async def test_a_model_in_use_is_not_unloaded(instance: AnInstance) -> None:
     await instance.registered("iris")
-    async with relayed(instance) as it:
-        it.runtime.holds = True
-        asking = asyncio.ensure_future(it.infer())
-        await asyncio.sleep(1)
-        instance.loader.drop(IRIS)
-        await asyncio.sleep(10)
-        assert holds(instance, "iris")
-        it.runtime.answer_all()
-        assert (await asking).code is Code.OK
-        await asyncio.sleep(1)
-        assert not holds(instance, "iris")
+    instance.inference.holds = True
+    asking = asyncio.ensure_future(instance.infer())
+    await asyncio.sleep(1)
+    instance.loader.drop(IRIS)
+    await asyncio.sleep(10)
+    assert instance.holds("iris")
+    instance.inference.answer_all()
+    assert (await asking).code is Code.OK
+    await asyncio.sleep(1)
+    assert not instance.holds("iris")
 
 
 @pytest.mark.parametrize("ending", ["an error", "a cancellation", "a deadline"])
 async def test_however_a_call_ends_it_lets_go_of_its_model(instance: AnInstance, ending: str) -> None:
     await instance.registered("iris")
-    async with relayed(instance) as it:
-        if ending == "an error":
-            it.runtime.failures = [(Code.INTERNAL, "no")]
-            assert (await it.infer()).code is Code.INTERNAL
-        else:
-            it.runtime.holds = True
-            asking = asyncio.ensure_future(it.infer(timeout_s=5.0 if ending == "a deadline" else None))
-            await asyncio.sleep(1)
-            if ending == "a deadline":
-                assert (await asking).code is Code.DEADLINE_EXCEEDED
-            asking.cancel()
-            await asyncio.sleep(1)
-        instance.loader.drop(IRIS)
+    if ending == "an error":
+        instance.inference.failures = [(Code.INTERNAL, "no")]
+        assert (await instance.infer()).code is Code.INTERNAL
+    else:
+        instance.inference.holds = True
+        asking = asyncio.ensure_future(instance.infer(timeout_s=5.0 if ending == "a deadline" else None))
         await asyncio.sleep(1)
-        assert not holds(instance, "iris")
+        if ending == "a deadline":
+            assert (await asking).code is Code.DEADLINE_EXCEEDED
+        asking.cancel()
+        await asyncio.sleep(1)
+    instance.loader.drop(IRIS)
+    await asyncio.sleep(1)
+    assert not instance.holds("iris")
 
 
 async def test_a_failed_load_fails_the_call(instance: AnInstance) -> None:
     await instance.registered("iris")
     instance.disk.failures[IRIS] = ObjectMissing("nothing there")
-    async with relayed(instance) as it:
-        answer = await it.infer()
-        assert (answer.code, answer.text) == (Code.FAILED_PRECONDITION, "nothing there")
+    answer = await instance.infer()
+    assert (answer.code, answer.text) == (Code.FAILED_PRECONDITION, "nothing there")
 
 
 @pytest.mark.parametrize("deadline_s", [5.0, 0.0], ids=["some time", "no time left"])
 async def test_a_caller_waits_no_longer_than_its_deadline(instance: AnInstance, deadline_s: float) -> None:
     await instance.registered("iris")
     instance.disk.pull_s = 60.0
-    async with relayed(instance) as it:
-        assert (await it.infer(timeout_s=deadline_s)).code is Code.DEADLINE_EXCEEDED
-        assert instance.clock.now_s() == pytest.approx(deadline_s, abs=0.1)
+    assert (await instance.infer(timeout_s=deadline_s)).code is Code.DEADLINE_EXCEEDED
+    assert instance.clock.now_s() == pytest.approx(deadline_s, abs=0.1)
 
 
 async def test_a_caller_without_a_deadline_does_not_wait_for_ever(instance: AnInstance) -> None:
     await instance.registered("iris")
     instance.disk.pull_s = 1000.0
-    async with relayed(instance) as it:
-        assert (await it.infer()).code is Code.DEADLINE_EXCEEDED
-        waited_s = instance.watch.status.loading_timeout_s * NO_DEADLINE_WAIT_FACTOR
-        assert instance.clock.now_s() == pytest.approx(waited_s, abs=1.0)
+    assert (await instance.infer()).code is Code.DEADLINE_EXCEEDED
+    waited_s = instance.watch.status.loading_timeout_s * NO_DEADLINE_WAIT_FACTOR
+    assert instance.clock.now_s() == pytest.approx(waited_s, abs=1.0)
 
 
 async def test_a_copy_that_the_runtime_lost_is_loaded_again_unseen(instance: AnInstance) -> None:
     await instance.registered("iris")
-    async with relayed(instance) as it:
-        await it.infer()
-        instance.runtime.restart()
-        it.runtime.failures = [(Code.NOT_FOUND, "no such model")]
-        assert (await it.infer()).code is Code.OK
-        assert instance.runtime.loads[IRIS] == 2
+    await instance.infer()
+    instance.runtime.restart()
+    instance.inference.failures = [(Code.NOT_FOUND, "no such model")]
+    assert (await instance.infer()).code is Code.OK
+    assert instance.runtime.loads[IRIS] == 2
 
 
 async def test_a_call_waits_while_the_runtime_restarts(instance: AnInstance) -> None:
     await instance.registered("iris")
-    async with relayed(instance) as it:
-        await it.infer()
-        instance.watch._there.clear()
-        asyncio.get_running_loop().call_later(7.0, instance.watch._there.set)
-        assert (await it.infer()).code is Code.OK
-        assert instance.clock.now_s() == pytest.approx(7.0, abs=0.1)
+    await instance.infer()
+    instance.watch._there.clear()
+    asyncio.get_running_loop().call_later(7.0, instance.watch._there.set)
+    assert (await instance.infer()).code is Code.OK
+    assert instance.clock.now_s() == pytest.approx(7.0, abs=0.1)
 
 
 async def test_a_load_that_the_runtimes_crash_broke_is_tried_again(instance: AnInstance) -> None:
@@ -251,17 +233,15 @@ async def test_a_load_that_the_runtimes_crash_broke_is_tried_again(instance: AnI
     instance.runtime.load_failures[IRIS] = RuntimeUnavailable("gone")
     instance.disk.pull_s = 1.0
     asyncio.get_running_loop().call_later(1.5, instance.runtime.load_failures.clear)
-    async with relayed(instance) as it:
-        assert (await it.infer()).code is Code.OK
-        assert instance.disk.pulls[IRIS] == 2
+    assert (await instance.infer()).code is Code.OK
+    assert instance.disk.pulls[IRIS] == 2
 
 
 async def test_a_runtime_that_never_takes_a_load_is_told_as_unavailable(instance: AnInstance) -> None:
     await instance.registered("iris")
     instance.runtime.load_failures[IRIS] = RuntimeUnavailable("gone")
-    async with relayed(instance) as it:
-        assert (await it.infer()).code is Code.UNAVAILABLE
-        assert instance.disk.pulls[IRIS] == TRIES_MAX
+    assert (await instance.infer()).code is Code.UNAVAILABLE
+    assert instance.disk.pulls[IRIS] == TRIES_MAX
 
 
 # What may be called.
@@ -274,35 +254,31 @@ async def test_a_runtime_that_never_takes_a_load_is_told_as_unavailable(instance
 )
 async def test_a_runtimes_list_of_methods_is_kept_to(instance: AnInstance, rpc: str, permitted: bool) -> None:
     await instance.registered("iris")
-    async with relayed(instance) as it:
-        it.methods(ModelInfer=())
-        answer = await it.ask(b"", method=rpc)
-        assert answer.code is (Code.OK if permitted else Code.UNIMPLEMENTED)
-        assert permitted or answer.text == f"Method not found or not permitted: {rpc}"
+    instance.offers(ModelInfer=())
+    answer = await instance.ask(b"", method=rpc)
+    assert answer.code is (Code.OK if permitted else Code.UNIMPLEMENTED)
+    assert permitted or answer.text == f"Method not found or not permitted: {rpc}"
 
 
 async def test_the_spi_is_refused_whatever_the_runtime_offers(instance: AnInstance) -> None:
-    async with relayed(instance) as it:
-        with pytest.raises(MethodNotPermitted):
-            it.path.plan(a_head("mmesh.ModelRuntime/unloadModel"), ANYONE)
+    with pytest.raises(MethodNotPermitted):
+        instance.parts.path.plan(a_head("mmesh.ModelRuntime/unloadModel"), ANYONE)
 
 
 async def test_a_configuration_is_used_from_the_moment_it_is_there(instance: AnInstance) -> None:
     await instance.registered("iris")
-    async with relayed(instance) as it:
-        assert (await it.infer()).code is Code.OK
-        it.path.use(DataplaneConfig())
-        assert (await it.infer()).code is Code.UNIMPLEMENTED
+    assert (await instance.infer()).code is Code.OK
+    instance.parts.path.use(DataplaneConfig())
+    assert (await instance.infer()).code is Code.UNIMPLEMENTED
 
 
 async def test_what_is_ours_goes_to_our_door_if_the_caller_may(instance: AnInstance) -> None:
-    async with relayed(instance) as it:
-        it.doors.door = it.server.relay.upstream("ours", lambda _: None)
-        rpc = "mmesh.ModelMesh/registerModel"
-        assert it.path.plan(a_head(rpc), ANYONE).door is it.doors.door
-        it.doors.own_port_only = True
-        with pytest.raises(CallerNotAllowed):
-            it.path.plan(a_head(rpc), ANYONE)
+    instance.parts.doors.door = instance.server.relay.upstream("ours", lambda _: None)
+    rpc = "mmesh.ModelMesh/registerModel"
+    assert instance.parts.path.plan(a_head(rpc), ANYONE).door is instance.parts.doors.door
+    instance.parts.doors.own_port_only = True
+    with pytest.raises(CallerNotAllowed):
+        instance.parts.path.plan(a_head(rpc), ANYONE)
 
 
 async def test_what_clients_make_up_is_not_remembered_for_ever(
@@ -310,11 +286,10 @@ async def test_what_clients_make_up_is_not_remembered_for_ever(
 ) -> None:
     monkeypatch.setattr(request_path, "REMEMBERED_MAX", 3)
     assert REMEMBERED_MAX > 3
-    async with relayed(instance) as it:
-        for number in range(10):
-            await instance.registered(f"m{number}")
-            answer = await it.ask(method=f"any.Service/M{number}", metadata=[("mm-model-id", f"m{number}")])
-            assert answer.code is Code.OK
-        assert len(it.path._plans) <= 3
-        assert len(it.path._refs) <= 3
-        assert len(it.path._targets) <= 3
+    for number in range(10):
+        await instance.registered(f"m{number}")
+        answer = await instance.ask(method=f"any.Service/M{number}", metadata=[("mm-model-id", f"m{number}")])
+        assert answer.code is Code.OK
+    assert len(instance.parts.path._plans) <= 3
+    assert len(instance.parts.path._refs) <= 3
+    assert len(instance.parts.path._targets) <= 3
