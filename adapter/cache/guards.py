@@ -13,6 +13,8 @@ from adapter.cache.worth import Worth
 from adapter.domain.ids import ModelId
 
 GUARDED_S_MAX: Final = 300.0
+SLACK_S: Final = 0.001
+"""A guard may end so much sooner: timers do not keep their times to the last digit."""
 
 
 class Guards:
@@ -69,7 +71,7 @@ class Guards:
 
     def expire(self, now_s: float) -> None:
         """End those whose time is over."""
-        while (first := self._ends.first()) is not None and first[0][0] <= now_s:
+        while (first := self._ends.first()) is not None and first[0][0] <= now_s + SLACK_S:
             self.end(self._guarded[first[1]][1])
 
     def check(self) -> None:

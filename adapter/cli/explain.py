@@ -87,8 +87,8 @@ def page(told: ExplainResponse, *, now_ms: int) -> Group:
             parts.add_row(Text(title, style="dim"), Text(text))
     for number, text in enumerate(told.refused):
         parts.add_row(Text("" if number else "refused by", style="dim"), Text(text))
-    lines = [head, Padding(parts, (0, 0, 0, 2))]
-    return Group(*lines, _copies(told, now_ms)) if told.copies else Group(*lines)
+    copies = [_copies(told, now_ms)] if told.copies else []
+    return Group(head, Padding(parts, (0, 0, 0, 2)), *copies)
 
 
 def _copies(told: ExplainResponse, now_ms: int) -> Table:

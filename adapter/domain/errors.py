@@ -70,8 +70,9 @@ class AdapterError(Exception):
 
     @property
     def described(self) -> str:
-        """`CODE: text`, as ModelMesh's status calls list failures."""
-        return f"{self.code.name}: {self}"
+        """`CODE: text`, as ModelMesh's status calls list failures; a runtime's words may begin so already."""
+        code, text = f"{self.code.name}: ", str(self)
+        return text if text.startswith(code) else code + text
 
 
 class Refused(AdapterError):

@@ -27,6 +27,7 @@ from adapter.servers.metrics_server import metrics_serving
 from adapter.servers.relay_server import RelayServer, relaying
 from adapter.servers.rest_gateway import rest_serving, rest_serving_on
 from adapter.servers.tls import HTTP1, HTTP2, Tls, TlsFiles
+from adapter.storage.threads import in_thread
 from adapter.telemetry.metrics_options import MetricsOptions
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,8 @@ class Front:
     async def open_to_peers(self) -> None:
         """Let the other instances in, and be able to reach them."""
         settings, peers = self._settings, self._settings.peers_tls
+        if peers is not None:
+            await in_thread(peers.check)
         files = _followed(None if peers is None else peers.server, HTTP2, self._parts)
         tls = None if files is None else files.context
 

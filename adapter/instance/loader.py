@@ -141,6 +141,11 @@ class Loader:
         self._flight(model, info).background = True
         self.tell(LoadRequested(model=model, type=info.type, waiting=False, used_s=used_s, pinned=pinned))
 
+    def is_loading(self, model: ModelId, info: ModelInfo) -> bool:
+        """Whether it is being loaded as this registration has it."""
+        flight = self._flights.get(model)
+        return flight is not None and flight.info == info
+
     def drop(self, model: ModelId) -> None:
         """The model was unregistered: unload it and forget it."""
         self.tell(Dropped(model=model))

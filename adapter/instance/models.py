@@ -219,8 +219,11 @@ class Models:
     def heard(self, name: str, entry: Entry | None) -> None:
         """A registration has come, gone or changed: what is gone is unloaded here."""
         model = ModelId(name)
-        if entry is None:
-            self.on_forgotten(model)
+        if entry is not None:
+            return
+        self.on_forgotten(model)
+        anew = self._records.cached(model)
+        if anew is None or not self._loader.is_loading(model, anew.info):
             self._loader.drop(model)
         elif self._ways.held_here(model) is not None:
             record = self.at_hand(model)
@@ -265,7 +268,7 @@ class Models:
         try:
             if usable:
                 await self._copies.awaited(model, record, wait_s=self._sync_s)
-                return self.report(model)
+                return self._loaded_by_now(self.report(model))
             added = await self._copies.add(
                 model,
                 record,
@@ -290,9 +293,14 @@ class Models:
         """What is known, though another instance's copy may not be told here yet."""
         report = self.report(model)
         if any(copy.instance == instance for copy in report.copies):
-            return report
+            return self._loaded_by_now(report) if status is ModelStatus.LOADED else report
         copy = CopyStatus(instance=instance, status=ModelStatus.UNKNOWN, since_ms=self._clock.epoch_ms())
         return replace(report, status=status, copies=(copy, *report.copies))
+
+    @staticmethod
+    def _loaded_by_now(report: ModelReport) -> ModelReport:
+        """Another instance has said that it is loaded, which its record may not tell yet."""
+        return replace(report, status=ModelStatus.LOADED) if report.status is ModelStatus.LOADING else report
 
     async def _registered_alike(
         self, model: ModelId, info: ModelInfo, *, used_ms: int, rules: CopyRules | None

@@ -1,6 +1,7 @@
 """How the calls of each method are treated: whose they are, and how they name a model."""
 
 from dataclasses import replace
+from typing import Final
 
 from adapter.domain.errors import MethodNotPermitted
 from adapter.domain.runtime import RuntimeStatus
@@ -10,10 +11,19 @@ from adapter.instance.doors import Doors
 from adapter.instance.naming import REMEMBERED_CHARS_MAX, REMEMBERED_MAX, Naming, Reading
 from adapter.instance.runtime_watch import RuntimeWatch
 from adapter.servers import model_runtime, peer
-from adapter.wire.dataplane import DataplaneConfig
+from adapter.wire.dataplane import V2_SERVICE, DataplaneConfig
 
 _NOT_FOR_CLIENTS = frozenset({model_runtime.SERVICE, peer.PEER_SERVICE})
 """Whatever a runtime offers, these are never passed on to it."""
+
+UNARY_METHODS: Final = frozenset(
+    {
+        *(f"{V2_SERVICE}/{method}" for method in ("ModelInfer", "ModelMetadata")),
+        "tensorflow.serving.PredictionService/Predict",
+        "org.pytorch.serve.grpc.inference.InferenceAPIsService/Predictions",
+    }
+)
+"""Known to answer with one message: a small one is passed on when it is whole, or is asked for again."""
 
 
 class Plans:
@@ -70,7 +80,7 @@ class Plans:
         extraction = self._dataplane.extraction(rpc)
         if extraction is None:
             reading = Reading(injection_path=injection, forwarded=forwarded)
-            return Plan(message_first=bool(injection), reading=reading)
+            return Plan(message_first=bool(injection), reading=reading, unary=rpc in UNARY_METHODS)
         reading = Reading(
             id_path=extraction.path,
             id_kind=extraction.kind,
@@ -78,7 +88,7 @@ class Plans:
             injection_path=injection,
             forwarded=forwarded,
         )
-        return Plan(message_first=True, reading=reading)
+        return Plan(message_first=True, reading=reading, unary=rpc in UNARY_METHODS)
 
     def _forget(self) -> None:
         self._plans.clear()

@@ -92,7 +92,7 @@ class MeshFolder:
         return self.path / "instances" / name
 
     def prepare(self, instances: Collection[str]) -> None:
-        """Make the folders; drop what was left by a mesh that was killed, and by instances that are no more."""
+        """Make the folders; drop what a mesh that was killed left, and instances that are no more."""
         self._whereabouts_file.unlink(missing_ok=True)
         for folder in (self.storage_config, self.files, self.logs, *map(self.instance, instances)):
             folder.mkdir(parents=True, exist_ok=True)

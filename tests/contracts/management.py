@@ -68,16 +68,16 @@ async def run(channels: Sequence[grpc.aio.Channel], steps: Iterable[Step], *, pr
     """Take the steps, each at the next of the instances, with names of their own; `prefix` begins those."""
     prefix = prefix or f"row{next(_rows_run)}-"
     for channel, step in zip(itertools.cycle(channels), steps, strict=False):
-        await take(channel, step, prefix)
+        await take(channel, step, prefix, copies_max=len(channels))
 
 
-async def take(channel: grpc.aio.Channel, step: Step, prefix: str) -> None:
+async def take(channel: grpc.aio.Channel, step: Step, prefix: str, *, copies_max: int = 1) -> None:
     loop = asyncio.get_running_loop()
     ends_s = loop.time() + EVENTUALLY_S_MAX
     while True:
         code, text, answer = await _called(channel, step, prefix)
         assert code == step.code, f"{step.method} {step.request}: {code}: {text} {answer}"
-        missing = _missing(_named(step.answer, prefix), answer)
+        missing = _missing(_named(step.answer, prefix), answer, copies_max=copies_max)
         if missing is None or not step.eventually or loop.time() > ends_s:
             break
         await asyncio.sleep(0.05)
@@ -116,14 +116,17 @@ def _named(fields: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     return named
 
 
-def _missing(wanted: Any, found: Any, at: str = "answer") -> str | None:
-    """What is not as wanted, in words; None: all is."""
+def _missing(wanted: Any, found: Any, at: str = "answer", *, copies_max: int = 1) -> str | None:
+    """What is not as wanted, in words; None: all is. Each of several instances may have failed alike."""
     match wanted, found:
         case dict(), dict():
-            complaints = (_missing(value, found.get(name), f"{at}.{name}") for name, value in wanted.items())
+            complaints = (
+                _missing(value, found.get(name), f"{at}.{name}", copies_max=copies_max)
+                for name, value in wanted.items()
+            )
             return next(filter(None, complaints), None)
-        case list(), list() if len(wanted) == len(found):
-            pairs = zip(wanted, found, strict=True)
+        case list(), list() if len(wanted) <= len(found) <= len(wanted) * copies_max:
+            pairs = zip(itertools.cycle(wanted), found, strict=False)
             complaints = (_missing(*pair, f"{at}[{number}]") for number, pair in enumerate(pairs))
             return next(filter(None, complaints), None)
         case _ if wanted == found:

@@ -61,7 +61,7 @@ def up(folder: Path, *words: str, **env: str) -> Iterator[Up]:
     """A mesh with its data in this folder, until the end of the block."""
     output = folder.parent / f"{folder.name}.said"
     output.unlink(missing_ok=True)
-    command = [REMESH, "up", "--port", "0", "--rest-port", "0", "--data-dir", folder, *words]
+    command = [str(REMESH), "up", "--port", "0", "--rest-port", "0", "--data-dir", str(folder), *words]
     with output.open("ab") as said:
         process = subprocess.Popen(
             command, stdout=said, stderr=subprocess.STDOUT, env=os.environ | env, start_new_session=True

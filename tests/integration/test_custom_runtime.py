@@ -108,7 +108,7 @@ async def test_a_load_that_the_runtime_refuses_is_told_with_its_words(tmp_path: 
     async with an_instance(tmp_path, ExampleRuntime()) as up, up.client() as client:
         told = await client.register(IRIS, ModelInfo(type="rt:x", path="FAIL_no_such_layer"), load_now=True)
         assert told.status is ModelStatus.LOADING_FAILED
-        assert told.errors == ("INTERNAL: INTERNAL: no_such_layer",)
+        assert told.errors == ("INTERNAL: no_such_layer",)
         with pytest.raises(MeshRefused, match="no_such_layer") as error:
             await client.infer(v2.ModelInferRequest(model_name="iris"))
     assert error.value.status is Code.INTERNAL

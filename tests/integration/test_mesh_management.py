@@ -53,24 +53,21 @@ class TestTwoInstances(ManagementContract):
         await run(channels, steps)
 
 
-class TestReadOnly:
-    @pytest.fixture(scope="class")
-    def reading(self, one: Mesh) -> Iterator[str]:
-        """The address of a further instance, which may not write."""
-        member = a_member(one.folder, "reading", etcd=one.etcd, KV_READ_ONLY="true", **SETTINGS)
-        one.members[member.name] = member
-        try:
-            member.start()
-            member.wait_until_ready()
-            yield member.address
-        finally:
-            member.instance.end()
-            member.runtime.end()
-            del one.members[member.name]
+@pytest.fixture(scope="module")
+def reading(one: Mesh) -> Iterator[str]:
+    """The address of a further instance, which may not write."""
+    member = a_member(one.folder, "reading", etcd=one.etcd, KV_READ_ONLY="true", **SETTINGS)
+    try:
+        member.start()
+        member.wait_until_ready()
+        yield member.address
+    finally:
+        member.instance.end()
+        member.runtime.end()
 
-    @pytest.mark.parametrize("steps", rows(READ_ONLY_ROWS))
-    async def test_row(self, one: Mesh, reading: str, steps: Sequence[Step]) -> None:
-        [writing] = [address for address in one.addresses if address != reading]
-        async with grpc.aio.insecure_channel(writing) as writer, grpc.aio.insecure_channel(reading) as reader:
-            await run([writer], READ_ONLY_BEFORE, prefix="row-")
-            await run([reader], steps, prefix="row-")
+
+@pytest.mark.parametrize("steps", rows(READ_ONLY_ROWS))
+async def test_read_only(one: Mesh, reading: str, steps: Sequence[Step]) -> None:
+    async with grpc.aio.insecure_channel(*one.addresses) as writer, grpc.aio.insecure_channel(reading) as reader:
+        await run([writer], READ_ONLY_BEFORE, prefix="row-")
+        await run([reader], steps, prefix="row-")

@@ -36,6 +36,7 @@ from adapter.instance.parts import Edges, Parts
 from adapter.instance.runtime_watch import RuntimeWatch
 from adapter.instance.settings import InstanceSettings
 from adapter.instance.spi import predicts_nothing
+from adapter.mesh.vmodels import SetVModel
 from adapter.peers.channels import PeerChannels
 from adapter.servers import management, peer
 from adapter.servers.payload_processors import Outlet, PayloadProcessors
@@ -155,6 +156,10 @@ class AnInstance:
         model = ModelId(name)
         await self.models.register(model, info, load_now=load, sync=load, last_used_ms=0, rules=rules)
         return model
+
+    async def aliased(self, vmodel: str, target: str, **asked: Any) -> None:
+        """Have the alias stand for the model, which is registered."""
+        await self.parts.vmodels.set(SetVModel(vmodel=vmodel, target=ModelId(target), **asked))
 
     async def load(self, model: ModelId) -> None:
         """Have it loaded wherever it belongs."""

@@ -1,7 +1,7 @@
 import pytest
 
 from adapter.domain.ids import ModelId
-from adapter.instance.cache_figures import KEPT_S, CacheFigures, tell_cache
+from adapter.instance.cache_figures import KEPT_S, CacheFigures
 from adapter.telemetry.metrics import InstanceFigures
 from tests.unit.instance.meshed import AnInstance
 
@@ -33,6 +33,5 @@ async def test_one_scrape_looks_once(instance: AnInstance) -> None:
 
 async def test_every_gauge_of_the_instance_is_told(instance: AnInstance) -> None:
     await instance.load(await instance.registered("iris"))
-    tell_cache(instance.metrics, instance.cache, instance.clock)
     text = b"".join(instance.metrics.render(frozenset({"modelmesh_instance_models_total"}))).decode()
     assert "modelmesh_instance_models_total 1.0" in text

@@ -15,7 +15,7 @@ IRIS = ModelId("iris")
 
 
 def last_used_ms(instance: AnInstance) -> int:
-    entry = instance.registry.entries["tas-runtime/mm/registry/iris"]
+    entry = instance.registry.entries["/tas-runtime/mm/registry/iris"]
     return decode_model(entry.key, entry.value).last_used_ms
 
 

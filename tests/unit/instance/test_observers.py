@@ -71,9 +71,10 @@ async def test_an_error_has_its_code_and_no_size_of_an_answer(instance: AnInstan
 
 async def test_an_alias_is_told_beside_its_model(instance: AnInstance) -> None:
     await instance.registered("iris")
-    await instance.ask(metadata=[("mm-vmodel-id", "iris")], method=INFER)
+    await instance.aliased("newest", "iris")
+    await instance.ask(metadata=[("mm-vmodel-id", "newest")], method=INFER)
     (outside,) = told(instance.metrics.requests, "modelmesh_api_request_milliseconds")
-    assert outside.labels[2:] == ("iris", "iris")
+    assert outside.labels[2:] == ("iris", "newest")
 
 
 async def test_a_call_for_several_is_one_from_outside(instance: AnInstance) -> None:
@@ -92,15 +93,15 @@ async def test_a_call_for_no_model_of_ours_is_not_measured(instance: AnInstance,
     )
 
 
-async def test_payload_processors_are_shown_the_messages(instance: AnInstance) -> None:
-    await instance.registered("iris")
+async def test_payload_processors_are_shown_the_messages() -> None:
     sink = KeptSink()
     outlet = Outlet("kept", PayloadFilter(model="iris"), sink, capacity=8)
-    # XXX , outlets=[outlet]
-    await instance.ask(b"hello", metadata=[("mm-model-id", "iris"), ("user", "me")])
-    instance.inference.failures = [(Code.INTERNAL, "no")]
-    await instance.ask(b"again")
-    await asyncio.sleep(1)
+    async with one_instance(Given(outlets=[outlet])) as instance:
+        await instance.registered("iris")
+        await instance.ask(b"hello", metadata=[("mm-model-id", "iris"), ("user", "me")])
+        instance.inference.failures = [(Code.INTERNAL, "no")]
+        await instance.ask(b"again")
+        await asyncio.sleep(1)
     request, response, *others = sink.payloads
     assert (request.kind, request.data, request.model_id) == ("request", b"hello", "iris")
     assert ("user", "me") in request.metadata
@@ -110,23 +111,22 @@ async def test_payload_processors_are_shown_the_messages(instance: AnInstance) -
     assert others[0].id != request.id
 
 
-async def test_a_processor_is_shown_only_what_it_asks_for(instance: AnInstance) -> None:
-    await instance.registered("iris")
+async def test_a_processor_is_shown_only_what_it_asks_for() -> None:
     sink = KeptSink()
     outlet = Outlet("kept", PayloadFilter(model="mnist"), sink, capacity=8)
-    # XXX , outlets=[outlet]
-    await instance.ask(b"hello")
-    await asyncio.sleep(1)
+    async with one_instance(Given(outlets=[outlet])) as instance:
+        await instance.registered("iris")
+        await instance.ask(b"hello")
+        await asyncio.sleep(1)
     assert not sink.payloads
 
 
-async def test_each_call_has_a_line_if_that_is_wanted(
-    instance: AnInstance, caplog: pytest.LogCaptureFixture
-) -> None:
-    await instance.registered("iris")
+async def test_each_call_has_a_line_if_that_is_wanted(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    # XXX , log_each=True, log_headers='{"x-request-id": "request_id"}'
-    await instance.ask(metadata=[("mm-model-id", "iris"), ("x-request-id", "abc")])
+    settings = {"log_each_invoke": True, "log_request_headers": '{"x-request-id": "request_id"}'}
+    async with one_instance(Given(settings=settings)) as instance:
+        await instance.registered("iris")
+        await instance.ask(metadata=[("mm-model-id", "iris"), ("x-request-id", "abc")])
     (line,) = (each for each in caplog.records if each.message == "invoking model runtime")
     said = vars(line)
     assert (said["model"], said["method"], said["request_id"]) == ("iris", "any.Service/Method", "abc")

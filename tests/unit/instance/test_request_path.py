@@ -13,8 +13,7 @@ from adapter.domain.ids import ModelId
 from adapter.http2.header_blocks import FieldMemory
 from adapter.http2.request_head import RequestHead
 from adapter.http2.verdicts import ANYONE, Answer
-from adapter.instance import request_path
-from adapter.instance.request_path import NO_DEADLINE_WAIT_FACTOR, REMEMBERED_MAX, TRIES_MAX
+from adapter.instance.resolving import NO_DEADLINE_WAIT_FACTOR, TRIES_MAX
 from adapter.stubs.inference import open_inference_pb2 as v2
 from adapter.wire.dataplane import DataplaneConfig
 from tests.unit.instance.meshed import INFER, AnInstance
@@ -71,15 +70,19 @@ async def test_without_a_configuration_the_headers_come_before_the_message(insta
 async def test_with_a_configuration_it_says_where(instance: AnInstance, message: bytes, model: str) -> None:
     for name in ("iris", "mnist"):
         await instance.registered(name)
-    # XXX , dataplane=IN_FIELD_2
+    instance.parts.path.use(IN_FIELD_2)
     assert (await instance.ask(message, method="a.B/C")).code is Code.OK
     assert instance.inference.headers["mm-model-id"] == model
 
 
-@pytest.mark.parametrize("key", ["mm-vmodel-id", "mm-model-id", "tas-model-id"])
-async def test_an_alias_stands_for_the_model_of_its_name(instance: AnInstance, key: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [("mm-vmodel-id", "newest"), ("mm-model-id", "iris"), ("tas-model-id", "iris")],
+)
+async def test_each_header_names_the_model_in_its_way(instance: AnInstance, key: str, name: str) -> None:
     await instance.registered("iris")
-    assert (await instance.ask(metadata=[(key, "iris")])).code is Code.OK
+    await instance.aliased("newest", "iris")
+    assert (await instance.ask(metadata=[(key, name)])).code is Code.OK
     assert instance.inference.headers["mm-model-id"] == "iris"
 
 
@@ -242,54 +245,3 @@ async def test_a_runtime_that_never_takes_a_load_is_told_as_unavailable(instance
     instance.runtime.load_failures[IRIS] = RuntimeUnavailable("gone")
     assert (await instance.infer()).code is Code.UNAVAILABLE
     assert instance.disk.pulls[IRIS] == TRIES_MAX
-
-
-# What may be called.
-
-
-@pytest.mark.parametrize(
-    ("rpc", "permitted"),
-    [(INFER, True), ("a.B/C", False), ("mmesh.ModelRuntime/loadModel", False)],
-    ids=["listed", "not listed", "the SPI"],
-)
-async def test_a_runtimes_list_of_methods_is_kept_to(instance: AnInstance, rpc: str, permitted: bool) -> None:
-    await instance.registered("iris")
-    instance.offers(ModelInfer=())
-    answer = await instance.ask(b"", method=rpc)
-    assert answer.code is (Code.OK if permitted else Code.UNIMPLEMENTED)
-    assert permitted or answer.text == f"Method not found or not permitted: {rpc}"
-
-
-async def test_the_spi_is_refused_whatever_the_runtime_offers(instance: AnInstance) -> None:
-    with pytest.raises(MethodNotPermitted):
-        instance.parts.path.plan(a_head("mmesh.ModelRuntime/unloadModel"), ANYONE)
-
-
-async def test_a_configuration_is_used_from_the_moment_it_is_there(instance: AnInstance) -> None:
-    await instance.registered("iris")
-    assert (await instance.infer()).code is Code.OK
-    instance.parts.path.use(DataplaneConfig())
-    assert (await instance.infer()).code is Code.UNIMPLEMENTED
-
-
-async def test_what_is_ours_goes_to_our_door_if_the_caller_may(instance: AnInstance) -> None:
-    instance.parts.doors.door = instance.server.relay.upstream("ours", lambda _: None)
-    rpc = "mmesh.ModelMesh/registerModel"
-    assert instance.parts.path.plan(a_head(rpc), ANYONE).door is instance.parts.doors.door
-    instance.parts.doors.own_port_only = True
-    with pytest.raises(CallerNotAllowed):
-        instance.parts.path.plan(a_head(rpc), ANYONE)
-
-
-async def test_what_clients_make_up_is_not_remembered_for_ever(
-    instance: AnInstance, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(request_path, "REMEMBERED_MAX", 3)
-    assert REMEMBERED_MAX > 3
-    for number in range(10):
-        await instance.registered(f"m{number}")
-        answer = await instance.ask(method=f"any.Service/M{number}", metadata=[("mm-model-id", f"m{number}")])
-        assert answer.code is Code.OK
-    assert len(instance.parts.path._plans) <= 3
-    assert len(instance.parts.path._refs) <= 3
-    assert len(instance.parts.path._targets) <= 3

@@ -19,7 +19,7 @@ def a_plan(**changes: Any) -> MeshPlan:
         pytest.param({"instances": 65}, "--instances: 65 is not", id="too many"),
         pytest.param({"rest_port": 8033}, "both are 8033", id="one port for two"),
         pytest.param({"etcd": "localhost"}, "--etcd: 'localhost' is neither", id="an etcd without a port"),
-        pytest.param({"environ": {"KV_STORE": "zookeeper:x"}}, "KV_STORE is to be", id="another store"),
+        pytest.param({"environ": {"KV_STORE": "zookeeper:x"}}, "KV_STORE", id="another store"),
         pytest.param(
             {"instances": 2, "environ": {"REMESH_MANAGEMENT_PORT": "9000"}},
             "REMESH_MANAGEMENT_PORT: 2 instances cannot share",
