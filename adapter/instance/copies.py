@@ -135,9 +135,9 @@ class Copies:
     async def _here_too(self, model: ModelId, record: ModelRecord, *, wait_s: float, used_ms: int) -> Added:
         used_s = self._used_s(used_ms)
         if wait_s:
-            await self._loader.load(model, record.info, used_s=used_s, pinned=record.rules.pinned or None)
+            await self._loader.load(model, record.info, used_s=used_s, pinned=record.rules.pinned)
             return Added(instance=self._here, outcome=Outcome.LOADED)
-        self._loader.start_load(model, record.info, used_s=used_s, pinned=record.rules.pinned or None)
+        self._loader.start_load(model, record.info, used_s=used_s, pinned=record.rules.pinned)
         return Added(instance=self._here, outcome=Outcome.LOADING)
 
     async def _there(

@@ -219,12 +219,12 @@ class Models:
     def heard(self, name: str, entry: Entry | None) -> None:
         """A registration has come, gone or changed: what is gone is unloaded here."""
         model = ModelId(name)
-        if entry is not None:
-            return
-        self.on_forgotten(model)
-        anew = self._records.cached(model)
-        if anew is None or not self._loader.is_loading(model, anew.info):
-            self._loader.drop(model)
+        if entry is None:
+            self.on_forgotten(model)
+            anew = self._records.cached(model)
+            # It may be registered anew already, and be loaded as that has it.
+            if anew is None or not self._loader.is_loading(model, anew.info):
+                self._loader.drop(model)
         elif self._ways.held_here(model) is not None:
             record = self.at_hand(model)
             if record is not _UNREGISTERED:

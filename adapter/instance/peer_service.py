@@ -54,9 +54,9 @@ class PeerService:
         used_s = now_s - max(self._clock.epoch_ms() - last_used_ms, 0) / 1e3 if last_used_ms else now_s
         self._reasons.note(model, because)
         if wait:
-            await self._loader.load(model, told.info, used_s=used_s, pinned=told.rules.pinned or None)
+            await self._loader.load(model, told.info, used_s=used_s, pinned=told.rules.pinned)
             return True
-        self._loader.start_load(model, told.info, used_s=used_s, pinned=told.rules.pinned or None)
+        self._loader.start_load(model, told.info, used_s=used_s, pinned=told.rules.pinned)
         return False
 
     def recall(self, model: ModelId) -> Recalled:

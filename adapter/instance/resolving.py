@@ -190,9 +190,7 @@ class Resolving:
         if self._sending.pin(model):
             return {}
         began_s = self._clock.now_s()
-        spent = await self._loader.load(
-            model, record.info, used_s=began_s, pinned=record.rules.pinned or None
-        )
+        spent = await self._loader.load(model, record.info, used_s=began_s, pinned=record.rules.pinned)
         if not self._sending.pin(model):
             return None
         waited_s = self._clock.now_s() - began_s

@@ -131,9 +131,9 @@ class InstanceSettings(MeshSettings):
     )
 
     # The cache
-    eviction: Literal["gdsf", "lru"] = named(
+    eviction: Literal["lhd", "gdsf", "lru"] = named(
         "REMESH_EVICTION",
-        default="gdsf",
+        default="lhd",
         about="who is evicted: the least loading saved for its size, or the longest unused",
     )
     load_failure_expiry_ms: int = named(

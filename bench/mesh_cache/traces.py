@@ -1,11 +1,13 @@
 """Ten traces of requests, generated after published shapes. All seeds are fixed.
 
-Each says where its shape comes from. `THE_THREE` are what this cache is for: requests to many small
-deployments, by popularity, with rates as wide apart as they were measured to be, and for several models at a
-time. The others are there to find the cases in which a policy does badly. Three of them, with models of one
-size and cost, leave nothing to gain but from the order of the requests; one of these, `recency`, is the model
-of requests for which LRU is the best that can be done; and in `bursts` nearly all that is left to load is the
-first model of a burst, which nobody can foretell (with the true rates of all models known, it is no better).
+Each says where its shape comes from. `THE_THREE` are of what this cache is for, requests to many small
+deployments: by popularity, with rates as wide apart as they were measured to be, and for several models at a
+time. `bursts` is of that kind too, and is not among them: nearly all that is left to load there is the first
+model of a burst, which nobody can foretell; a cache that was told the true rates of all models spent 0.78 of
+what LRU does (room for 40 % of the models) to 0.90 (for 5 %). The others are there to find the cases in
+which a policy does badly. Three of them, with models of one size and cost, leave nothing to gain but from the
+order of the requests; one of these, `recency`, is the model of requests for which LRU is the best that can be
+done.
 """
 
 import math

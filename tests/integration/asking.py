@@ -50,12 +50,14 @@ class Client:
 
     @classmethod
     @contextmanager
-    def of(cls, address: str, credentials: grpc.ChannelCredentials | None = None) -> Iterator[Self]:
-        """A client of the instance at `host:port`; without credentials in plaintext."""
+    def of(
+        cls, address: str, credentials: grpc.ChannelCredentials | None = None, *, name: str = "localhost"
+    ) -> Iterator[Self]:
+        """A client of the instance at `host:port`, whose certificate is for `name`; else in plaintext."""
         if credentials is None:
             opened = grpc.insecure_channel(address)
         else:
-            named = [("grpc.ssl_target_name_override", "localhost")]
+            named = [("grpc.ssl_target_name_override", name)]
             opened = grpc.secure_channel(address, credentials, options=named)
         with opened as channel:
             yield cls(channel)
@@ -68,18 +70,20 @@ class Client:
         type_: str = "stub",
         load: bool = False,
         sync: bool = True,
-        rules: mm.CopyRules | None = None,
-        deadline_s: float = DEADLINE_S,
+        min_copies: int = 0,
+        max_copies: int = 0,
+        pin: bool = False,
     ) -> mm.ModelStatusInfo:
         """Register it; with `load` have it loaded, with `sync` answered when that has ended."""
+        rules = mm.CopyRules(minCopies=min_copies, maxCopies=max_copies, pin=pin)
         request = mm.RegisterModelRequest(
             modelId=model,
             modelInfo=mm.ModelInfo(type=type_, path=path),
             loadNow=load,
             sync=load and sync,
-            copyRules=rules,
+            copyRules=rules if min_copies or max_copies or pin else None,
         )
-        told: mm.ModelStatusInfo = self._models.registerModel(request, timeout=deadline_s)
+        told: mm.ModelStatusInfo = self._models.registerModel(request, timeout=DEADLINE_S)
         return told
 
     def unregister(self, model: str) -> None:

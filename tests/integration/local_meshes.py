@@ -59,6 +59,14 @@ class Up:
 @contextmanager
 def up(folder: Path, *words: str, **env: str) -> Iterator[Up]:
     """A mesh with its data in this folder, until the end of the block."""
+    with starting(folder, *words, **env) as mesh:
+        wait_until(lambda: _is_up(mesh), mesh)
+        yield mesh
+
+
+@contextmanager
+def starting(folder: Path, *words: str, **env: str) -> Iterator[Up]:
+    """The same, not waited for."""
     output = folder.parent / f"{folder.name}.said"
     output.unlink(missing_ok=True)
     command = [str(REMESH), "up", "--port", "0", "--rest-port", "0", "--data-dir", str(folder), *words]
@@ -68,7 +76,6 @@ def up(folder: Path, *words: str, **env: str) -> Iterator[Up]:
         )
     mesh = Up(process=process, folder=MeshFolder(folder), output=output)
     try:
-        wait_until(lambda: _is_up(mesh), mesh)
         yield mesh
     finally:
         try:

@@ -91,7 +91,11 @@ def test_bad_settings_are_told_all_at_once() -> None:
     assert "MM_SERVICE_NAME" in said.stderr
 
 
-@pytest.mark.parametrize("words", [[], ["instance"], ["demo"], ["infer"], ["get", "models"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [[], ["instance"], ["registry"], ["up"], ["demo"], ["infer"], ["explain"], ["get", "models"]],
+    ids=" ".join,
+)
 def test_every_command_has_help_that_teaches(words: list[str]) -> None:
     said = remesh(*words, "--help")
     assert said.returncode == 0

@@ -123,7 +123,6 @@ def test_an_id_is_taken_over_from_one_that_was_killed(
     three: Mesh, clients: dict[str, Client], twin: Member
 ) -> None:
     first = three.members["instance-0"]
-    twin.runtime.start()
     others = [address for address in three.addresses if address != first.address]
     with three.asked(LOADED, at=others) as traffic:
         first.instance.kill()

@@ -20,12 +20,15 @@ from adapter.demo.examples import Example
 from adapter.domain.errors import Code
 from adapter.peers.mesh_client import MeshClient, MeshRefused
 from tests.integration import registry_process
-from tests.integration.local_meshes import END_S_MAX, REMESH, Up, is_alive, up, wait_until
+from tests.integration.local_meshes import END_S_MAX, REMESH, Up, is_alive, starting, up, wait_until
 
 RETRYING_S_MAX = 3.0
 """So long a client that is told UNAVAILABLE tries again."""
 BACK_S_MAX = 60.0
 CHILDREN = {"registry", *(f"up-{n}" for n in (1, 2, 3)), *(f"up-{n}-runtime" for n in (1, 2, 3))}
+
+LEFT = {"lock", "registry.db", "storage-config", "files", "logs", "instances"}
+"""Of a mesh that has ended."""
 
 
 def remesh(*words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -107,6 +110,17 @@ async def _until(true: Callable[[], bool], mesh: Up) -> None:
     await asyncio.to_thread(wait_until, true, mesh, seconds=BACK_S_MAX)
 
 
+def test_while_no_instance_is_there_a_client_waits(mesh: Up, demo: list[Example]) -> None:
+    """The supervisor has the socket: a connection is taken when the first of them is back."""
+    instances = [f"up-{n}" for n in (1, 2, 3)]
+    starts = {name: mesh.pids(name) for name in instances}
+    for pids in starts.values():
+        os.kill(pids[-1], signal.SIGKILL)
+    said = remesh("infer", demo[0].name, "--address", mesh.where.grpc)
+    assert said.returncode == 0, said.stderr
+    wait_until(lambda: all(len(mesh.pids(name)) > len(starts[name]) for name in instances), mesh)
+
+
 def test_what_is_set_reaches_every_instance(mesh: Up) -> None:
     for name in ("up-1", "up-2", "up-3"):
         with urlopen(mesh.metrics(name), timeout=20) as answer:
@@ -147,6 +161,27 @@ def test_a_port_that_is_taken_is_told_with_the_option_to_change_it(tmp_path: Pat
     assert not list((tmp_path / "mesh" / "logs").iterdir()), "nothing was started"
 
 
+def test_what_keeps_a_child_from_starting_is_told_in_its_own_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOADING_CONCURRENCY", "0")
+    said = remesh("up", "--port", "0", "--rest-port", "0", "--data-dir", tmp_path / "mesh")
+    assert said.returncode == 1
+    assert "remesh: up-1 does not run" in said.stderr
+    assert "LOADING_CONCURRENCY: " in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def test_ctrl_c_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
+    with starting(tmp_path / "mesh") as mesh:
+        wait_until(lambda: bool(mesh.pids("registry")), mesh)
+        children = mesh.descendants
+        assert mesh.end(signal.SIGINT) == 130
+    assert children
+    assert not any(map(is_alive, children))
+    assert {path.name for path in mesh.folder.path.iterdir()} == LEFT
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_everything_ends_in_order(how: signal.Signals, tmp_path: Path) -> None:
     with up(tmp_path / "mesh") as mesh:
@@ -155,8 +190,7 @@ def test_everything_ends_in_order(how: signal.Signals, tmp_path: Path) -> None:
         assert mesh.end(how) == 0
     assert not any(map(is_alive, children))
     assert "status=-9" not in mesh.said
-    left = {path.name for path in mesh.folder.path.iterdir()}
-    assert left == {"lock", "registry.db", "storage-config", "files", "logs", "instances"}
+    assert {path.name for path in mesh.folder.path.iterdir()} == LEFT
 
 
 async def _register_iris(mesh: Up) -> None:

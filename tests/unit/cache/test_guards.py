@@ -68,3 +68,7 @@ def test_all_end_when_there_is_something_worse() -> None:
     watch = Watch(a=1.0, b=2.0)
     watch.guards.end_all()
     assert watch.expire(100.0) == 200
+
+
+def test_a_timer_that_is_a_moment_early_is_in_time() -> None:
+    assert Watch(a=1.0).expire(110.0 - 1e-6) == 100

@@ -79,7 +79,7 @@ def test_a_complaint_does_not_repeat_what_was_given(monkeypatch: pytest.MonkeyPa
 def test_what_is_not_served_is_refused_by_name(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    with pytest.raises(BadSettings, match=f"^{name}: "):
+    with pytest.raises(BadSettings, match=rf"^{name}\b"):
         read(monkeypatch, MM_SERVICE_NAME="mm", **{name: value})
 
 
