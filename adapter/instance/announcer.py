@@ -18,6 +18,7 @@ from adapter.domain.errors import (
     AdapterError,
     BadModelKey,
     ObjectMissing,
+    RuntimeCrashed,
     StorageAccessDenied,
     StorageKeyUnknown,
 )
@@ -38,7 +39,7 @@ RECORD_EVERY_S: Final = 40.0
 RECORD_PAUSE_S: Final = 2.0
 """It is never told more often."""
 
-EVERYWHERE: Final = (BadModelKey, StorageKeyUnknown, StorageAccessDenied, ObjectMissing)
+EVERYWHERE: Final = (BadModelKey, StorageKeyUnknown, StorageAccessDenied, ObjectMissing, RuntimeCrashed)
 """Failures that another instance would have too."""
 
 CRASHED: Final = "UNAVAILABLE: the runtime ended while it loaded or answered this model"

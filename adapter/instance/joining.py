@@ -14,7 +14,7 @@ from adapter.instance.cache_figures import tell_cache
 from adapter.instance.copies import Copies
 from adapter.instance.crashes import Crashes
 from adapter.instance.doors import Doors
-from adapter.instance.drain import Drain
+from adapter.instance.drain import TOLD_S_MAX, Drain
 from adapter.instance.dynamic_config import DynamicConfig
 from adapter.instance.explainer import Explainer
 from adapter.instance.leading import Leading
@@ -146,6 +146,10 @@ class _Joiner:
             read_only=self.settings.kv_read_only,
         )
 
+    async def _told(self) -> None:
+        """Wait until the registry has what this instance tells, if that is quick."""
+        await self.announcer.settled(TOLD_S_MAX)
+
     def _peers(self, models: Models) -> PeerService:
         return PeerService(
             instance=self.here,
@@ -247,6 +251,7 @@ class _Joiner:
             observers=observers,
             watch=edges.watch,
             clock=edges.clock,
+            told=self._told,
         )
         return RequestPath(
             naming=naming,

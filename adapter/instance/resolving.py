@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from adapter.aio.clock import Clock
-from adapter.domain.errors import AdapterError, CacheBusy, ModelNotFound, RuntimeUnavailable
+from adapter.domain.errors import AdapterError, CacheBusy, Code, ModelNotFound, RuntimeUnavailable
 from adapter.domain.ids import InstanceId, ModelId
 from adapter.domain.records import ModelRecord
 from adapter.http2.call import Call
@@ -65,7 +65,9 @@ class Resolving:
         observers: Observers,
         watch: RuntimeWatch,
         clock: Clock,
+        told: Callable[[], Awaitable[None]],
     ) -> None:
+        """`told` waits until the registry has what this instance tells: others are to know who ended it."""
         self._models = models
         self._aliases = aliases
         self._loader = loader
@@ -75,6 +77,7 @@ class Resolving:
         self._observers = observers
         self._watch = watch
         self._clock = clock
+        self._told = told
 
     async def resolve(self, call: Call, reading: Reading, ref: ModelRef, found: Located | None) -> Target:
         """Where the call goes, however long it takes to find out.
@@ -107,12 +110,18 @@ class Resolving:
                 named[0], record, excluded=excluded_of(call), balanced=is_balanced(call.head.ids)
             )
             if isinstance(verdict, Reject):
+                if verdict.code is Code.UNAVAILABLE and not self._watch.is_there:
+                    # Nobody else can: it is to come back, and then so may those of the others.
+                    await self._watch.there()
+                    call.excluded = None
+                    continue
                 raise problem or self._ways.error_of(named[0], verdict)
             try:
                 target = await self._carried_out(call, reading, named, found, record, verdict)
             except RuntimeUnavailable as error:
                 log.info("load is tried again", extra={"model": named[0], "error": error.described})
                 problem = error
+                await self._told()
             except AdapterError as error:
                 if is_everywhere(error) or isinstance(error, ModelNotFound):
                     raise
@@ -142,7 +151,10 @@ class Resolving:
                 target = await self._carried_out(call, reading, named, found, record, verdict)
             except RuntimeUnavailable as error:
                 problem = error
+                await self._told()
             except AdapterError as error:
+                if is_everywhere(error):
+                    raise
                 raise PeerRefusal("failed", error) from error
             else:
                 if target is not None:

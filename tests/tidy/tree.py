@@ -25,6 +25,14 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "adapter/instance/instance.py": "it only joins; tests/integration/test_first_light.py and others run it",
     "adapter/instance/named.py": "it declares settings; tests/unit/instance/test_door_settings.py",
     "adapter/instance/settings.py": "tests/unit/cli/test_settings.py reads them as a command does",
+    "adapter/demo/showing.py": "it shows what the demo asks; tests/integration/test_demo.py",
+    "adapter/instance/joining.py": "it only joins; tests/unit/instance/conftest.py and every instance run it",
+    "adapter/instance/parts.py": "it names the parts; likewise",
+    "adapter/instance/registry_door.py": "tests/integration/test_custom_runtime.py and test_mesh_restarts.py",
+    "adapter/servers/peer.py": "tests/integration/test_channels.py asks it",
+    "adapter/servers/relay_sockets.py": "tests/integration/test_relay_server_sockets.py and others",
+    "adapter/up/ending.py": "tests/integration/test_up.py ends what is up",
+    "adapter/up/local_mesh.py": "tests/integration/test_up.py starts it",
     "adapter/cluster/leash.py": "it becomes another program; tests/integration/test_processes.py runs it",
 }
 """Source files without a test file of their name, and where they are tested instead."""
