@@ -218,7 +218,9 @@ class ModelCache(Lives):
             size_bytes = entry.worth.size_bytes
         else:
             size_bytes = max(size_bytes, 1)
-            self._sizes.learn(entry.type, entry.disk_bytes, size_bytes=size_bytes)
+            # What never fits may be a lie, and would have its whole type refused, or all make room for it.
+            if size_bytes <= self._room.capacity_bytes:
+                self._sizes.learn(entry.type, entry.disk_bytes, size_bytes=size_bytes)
         self._copies.measured(entry, size_bytes)
         room_bytes = self._room.capacity_bytes
         if size_bytes > room_bytes and not entry.leaves:

@@ -96,6 +96,10 @@ class Announcer:
         if len(self._crashes) > CRASHES_REMEMBERED_MAX:
             del self._crashes[next(iter(self._crashes))]
 
+    def crashes(self, model: ModelId) -> int:
+        """How often that has happened, also if it has not been told yet."""
+        return self._crashes.get(model, 0)
+
     def forgive(self, model: ModelId) -> None:
         """The model was registered anew, or forgotten."""
         self._crashes.pop(model, None)

@@ -5,15 +5,16 @@ the leader that fills free space.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from adapter.aio.clock import Clock
-from adapter.domain.errors import AdapterError, told_elsewhere
+from adapter.domain.errors import AdapterError, Code, told_elsewhere
 from adapter.domain.ids import InstanceId, ModelId
 from adapter.domain.records import CopyState, ModelRecord
+from adapter.instance.announcer import is_everywhere
 from adapter.instance.loader import Loader
 from adapter.instance.peer_links import PeerLinks
 from adapter.instance.reasons import Reasons
@@ -56,13 +57,16 @@ class Copies:
         links: PeerLinks,
         reasons: Reasons,
         clock: Clock,
+        told: Callable[[], Awaitable[None]],
     ) -> None:
+        """`told` waits until the registry has what this instance tells."""
         self._here = here
         self._ways = ways
         self._loader = loader
         self._links = links
         self._reasons = reasons
         self._clock = clock
+        self._told = told
 
     async def add(
         self,
@@ -99,8 +103,11 @@ class Copies:
                     "the copy could not be added there",
                     extra={"model": model, "at": verdict.instance, "error": error.described},
                 )
+                if is_everywhere(error) or error.code is Code.FAILED_PRECONDITION:
+                    raise  # an instance that was asked does not tell which of these errors it was
                 tried[verdict.instance] = error.described
                 problem = error
+                await self._told()  # whom the model ended is known before it is tried elsewhere
         assert problem is not None
         raise problem
 

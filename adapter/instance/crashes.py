@@ -7,6 +7,7 @@ once.
 """
 
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from adapter.cache.entry import EntryState
@@ -27,30 +28,47 @@ CRASHES_MAX: Final = 2
 class Crashes:
     """Counts them."""
 
-    def __init__(self, *, announcer: Announcer, cache: ModelCache, loader: Loader, ways: Wayfinder) -> None:
+    def __init__(
+        self,
+        *,
+        announcer: Announcer,
+        cache: ModelCache,
+        loader: Loader,
+        ways: Wayfinder,
+        breaks: Callable[[], bool],
+    ) -> None:
+        """`breaks`: the runtime's connection has ended, and `runtime_gone` is about to be told so."""
         self._announcer = announcer
         self._cache = cache
         self._loader = loader
         self._ways = ways
         self.in_flight: InFlight = {}
         """Set by the program: what the runtime answers now."""
+        self._breaks = breaks
         self._loading: frozenset[ModelId] = frozenset()
+        self._known = False
+        """Its end was seen by a load before `runtime_gone` was told of it."""
 
     def runtime_gone(self) -> None:
         """The runtime's connection has just ended: look who was at it."""
         loading = [model for model in self._cache if self._cache.state(model) is EntryState.LOADING]
         self._loading = frozenset(loading)
         answering = list(self.in_flight)
-        if not loading and len(answering) == 1:
+        if not loading and not self._known and len(answering) == 1:
             self._count(answering[0], "answered")
+        self._known = False
 
     def load_broken_off(self, model: ModelId) -> AdapterError | None:
         """A load ended because the runtime did not answer any more; the error if that was once too often."""
-        if model not in self._loading:
+        if self._breaks():
+            self._known = True
+        elif model not in self._loading:
             return None
         self._loading -= {model}
         self._count(model, "loaded")
-        crashes = sum(copy.crashes for copy in self._ways.copies(model).values())
+        here, copies = self._ways.state.here, self._ways.copies(model)
+        elsewhere = sum(copy.crashes for id_, copy in copies.items() if id_ != here)
+        crashes = self._announcer.crashes(model) + elsewhere
         if crashes < CRASHES_MAX:
             return None
         return RuntimeCrashed(

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 CONFIG: Final = "config/"
 RPM_MIN: Final = 10
+RPM_DIGITS_MAX: Final = 15
+"""More of them are no number that could have been meant."""
 _LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -72,5 +74,6 @@ class DynamicConfig:
             case "log_each_invocation":
                 self._observers.log_each = text.lower() == "true"
             case _:
-                rpm = max(int(text), RPM_MIN) if text.isdecimal() else int(self._set[name])
+                usable = text.isdecimal() and len(text) <= RPM_DIGITS_MAX
+                rpm = max(int(text), RPM_MIN) if usable else int(self._set[name])
                 self._demand.rules = replace(self._demand.rules, rpm_max=float(rpm))

@@ -76,7 +76,13 @@ class _Joiner:
             draw=random.Random().randrange,  # noqa: S311 - it chooses between equals
             runtime_there=lambda: edges.watch.is_there,
         )
-        self.crashes = Crashes(announcer=self.announcer, cache=self.cache, loader=self.loader, ways=self.ways)
+        self.crashes = Crashes(
+            announcer=self.announcer,
+            cache=self.cache,
+            loader=self.loader,
+            ways=self.ways,
+            breaks=lambda: edges.watch.breaks,
+        )
         self.reasons = Reasons()
         self.copies = Copies(
             here=self.here,
@@ -85,6 +91,7 @@ class _Joiner:
             links=self.links,
             reasons=self.reasons,
             clock=edges.clock,
+            told=self._told,
         )
         self.aliases = Aliases(self.vmodel_records)
         rules = ScalingRules(rpm_max=settings.scaleup_rpm, concurrency_pct=settings.concurrency_percent)

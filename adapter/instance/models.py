@@ -89,6 +89,15 @@ class Models:
             raise ModelNotFound(f"model {model} is not registered; register it with registerModel")
         return record
 
+    async def exists(self, ref: ModelRef) -> bool:
+        """Whether the name stands for a registered model."""
+        try:
+            model, _ = await self._aliases.resolve(ref)
+            await self.record(model)
+        except ModelNotFound:
+            return False
+        return True
+
     # For what V2 asks of the mesh itself.
 
     async def server_ready(self) -> bool:

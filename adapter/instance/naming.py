@@ -74,7 +74,10 @@ def _resolved(ids: tuple[Pair, ...]) -> ModelRef:
     name = last_of(ids, RESOLVED_KEY)
     if name is None:
         raise InvalidRequest("a forwarded call must name its model")
-    return ModelRef(RefKind.MODEL, name.decode())
+    try:
+        return ModelRef(RefKind.MODEL, name.decode())
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"{RESOLVED_KEY} must be UTF-8") from error
 
 
 def last_of(ids: tuple[Pair, ...], key: str) -> bytes | None:

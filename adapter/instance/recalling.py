@@ -11,7 +11,7 @@ from adapter.instance.reasons import Reasons
 from adapter.mesh.departures import Departure, Gone, evicted
 from adapter.mesh.explain_facts import Recalled
 
-ROOM_FOR: Final = "room for "
+ROOM_FOR: Final = "evicted to make room for "
 """How the cache says for whom a copy was evicted."""
 
 _GONE: Final = {

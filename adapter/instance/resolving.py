@@ -136,15 +136,7 @@ class Resolving:
         """Of a call that another instance sent here: it is answered here, or refused."""
         model, problem = named[0], _gone(named[0])
         for _ in range(TRIES_MAX):
-            told = last_of(call.head.ids, RECORD_KEY)
-            if told is not None:
-                record = decode_model(model, told)
-                verdict: Route = self._ways.served_here(model, record)
-            elif self._ways.held_here(model) is None:
-                raise PeerRefusal("unknown", CacheBusy(f"{model} is not here any more"))
-            else:
-                record = await self._models.record(model)
-                verdict = ServeHere("another instance sent the call here")
+            record, verdict = await self._asked_by_another(call, model)
             if isinstance(verdict, Reject):
                 raise PeerRefusal("refused", self._ways.error_of(model, verdict))
             try:
@@ -160,6 +152,22 @@ class Resolving:
                 if target is not None:
                     return target
         raise PeerRefusal("failed", problem)
+
+    async def _asked_by_another(self, call: Call, model: ModelId) -> tuple[ModelRecord, Route]:
+        """The registration, and whether the call is answered here. Raises `PeerRefusal` if it cannot be."""
+        told = last_of(call.head.ids, RECORD_KEY)
+        if told is not None:
+            record = decode_model(model, told)
+            return record, self._ways.served_here(model, record)
+        if self._ways.held_here(model) is None:
+            raise PeerRefusal("unknown", CacheBusy(f"{model} is not here any more"))
+        record = await self._models.record(model)
+        if not self._watch.is_there:
+            verdict = self._ways.route(model, record, excluded=_NOBODY)
+            if isinstance(verdict, ForwardTo | LoadAt):  # else our runtime's return is awaited
+                here = self._ways.state.here
+                raise PeerRefusal("restarts", RuntimeUnavailable(f"the runtime of {here} restarts"))
+        return record, ServeHere("another instance sent the call here")
 
     async def _carried_out(
         self,

@@ -41,6 +41,12 @@ class RuntimeWatch:
     def is_there(self) -> bool:
         return self._there.is_set()
 
+    @property
+    def breaks(self) -> bool:
+        """Its connection has just ended, which `keep` is about to see."""
+        ready = grpc.ChannelConnectivity.READY
+        return self.is_there and self._channel.get_state(try_to_connect=True) is not ready
+
     async def there(self) -> None:
         """Wait until the runtime answers."""
         await self._there.wait()

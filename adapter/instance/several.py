@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from adapter.domain.errors import Code, InvalidRequest, ModelNotFound
-from adapter.domain.ids import ModelId
 from adapter.http2.call import Call
 from adapter.http2.verdicts import Answer
 from adapter.instance.models import Models
@@ -61,7 +60,7 @@ class Several:
         if len(refs) > MODELS_MAX:
             raise InvalidRequest(f"{len(refs)} models in one call; at most {MODELS_MAX} are allowed")
         if not all_required(call.head.ids):
-            refs = [ref for ref in refs if await self._is_registered(ref)]
+            refs = [ref for ref in refs if await self._models.exists(ref)]
             if not refs:
                 raise ModelNotFound("none of the requested models were found")
         assert self.calls is not None
@@ -84,13 +83,6 @@ class Several:
             trailing=_distinct(pair for answer in answers for pair in answer.trailing),
             message=b"".join(answer.message or b"" for answer in answers),
         )
-
-    async def _is_registered(self, ref: ModelRef) -> bool:
-        try:
-            await self._models.record(ModelId(ref.name))
-        except ModelNotFound:
-            return False
-        return True
 
     async def _one(
         self, call: Call, ref: ModelRef, message: bytes, slots: asyncio.Semaphore, room: _Room

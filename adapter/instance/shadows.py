@@ -11,7 +11,7 @@ from typing import Final
 from adapter.domain.errors import Code
 from adapter.http2.call import Call
 from adapter.servers.relay_server import RelayServer
-from adapter.wire.grpc_messages import PREFIX_BYTES
+from adapter.wire.grpc_messages import PREFIX_BYTES, is_one_message
 from adapter.wire.headers import forwarded
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Shadows:
         if call.spied_request is None or call.inner:
             return
         message = b"".join(call.spied_request)
-        if not message or message[0]:  # a compressed message would need to be read first
+        if not is_one_message(message, len(message)):  # one that is compressed would need to be read first
             return
         if self._under_way >= AT_ONCE_MAX:
             self.dropped += 1

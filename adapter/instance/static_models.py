@@ -18,6 +18,8 @@ from adapter.domain.status import ModelReport, ModelStatus
 
 log = logging.getLogger(__name__)
 
+VARIABLE: Final = "MM_AUTO_REGISTER_MODELS"
+
 USED_AGO_MS: Final = 365 * 24 * 3_600_000
 """Such a model counts as used a year ago, until somebody uses it (reference: ModelMesh core 4.15)."""
 
@@ -53,14 +55,14 @@ class BadStaticModels(InvalidRequest):
     """The list cannot be read; the text has a line for each complaint."""
 
 
-def parse_static_models(text: str) -> Sequence[StaticModel]:
-    """The models of a JSON list. Raises `BadStaticModels`."""
+def parse_static_models(text: str, *, source: str = VARIABLE) -> Sequence[StaticModel]:
+    """The models of a JSON list, which comes from there. Raises `BadStaticModels`."""
     if not text.strip():
         return ()
     try:
         return _LIST.validate_json(text)
     except ValidationError as error:
-        raise BadStaticModels("\n".join(_complaints(error))) from error
+        raise BadStaticModels("\n".join(f"{source}: {line}" for line in _complaints(error))) from error
 
 
 def _complaints(error: ValidationError) -> Iterator[str]:
@@ -73,10 +75,11 @@ def read_static_models(text: str, path: Path | None) -> Sequence[StaticModel]:
     """Those of the variable and of the file together. Raises `BadStaticModels`."""
     told = list(parse_static_models(text))
     if path is not None:
+        source = f"{VARIABLE}_PATH: {path}"
         try:
-            told += parse_static_models(path.read_text())
+            told += parse_static_models(path.read_text(), source=source)
         except (OSError, UnicodeDecodeError) as error:
-            raise BadStaticModels(f"{path} cannot be read: {error}") from error
+            raise BadStaticModels(f"{source} cannot be read: {error}") from error
     return told
 
 
@@ -119,10 +122,10 @@ async def register_static_models(
                 last_used_ms=now_ms - USED_AGO_MS,
             )
         except AdapterError as error:
-            raise InvalidRequest(f"MM_AUTO_REGISTER_MODELS: {model}: {error}") from error
+            raise InvalidRequest(f"{VARIABLE}: {model}: {error}") from error
         if each.ensure_loaded and report.status is not ModelStatus.LOADED:
             raise InvalidRequest(
-                f"MM_AUTO_REGISTER_MODELS: {model} must be loaded before this instance starts, and is not: "
+                f"{VARIABLE}: {model} must be loaded before this instance starts, and is not: "
                 f"{'; '.join(report.errors) or report.status.name}"
             )
     if models:

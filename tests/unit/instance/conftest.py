@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -10,30 +10,24 @@ import pytest
 from tests.unit.instance.meshed import AMesh, AnInstance, a_mesh
 
 
-def _in_virtual_time() -> AbstractContextManager[None]:
-    """As the test itself is: what a fixture starts would else sleep by another clock."""
+@pytest.fixture
+async def _virtual_time() -> AsyncIterator[None]:
+    """Let time be virtual from now on, and not only in the test: what is started here sleeps by one clock."""
     loop: Any = asyncio.get_running_loop()
-    enabled: AbstractContextManager[None] = loop.looptime_enabled()
-    return enabled
+    with loop.looptime_enabled():
+        loop.looptime_enabled = nullcontext
+        yield
 
 
 @pytest.fixture
-async def mesh() -> AsyncIterator[AMesh]:
+async def mesh(_virtual_time: None) -> AsyncIterator[AMesh]:
     """A mesh of three: a, b and c, of which a leads."""
-    making = a_mesh("a", "b", "c")
-    with _in_virtual_time():
-        three = await making.__aenter__()
-    yield three
-    with _in_virtual_time():
-        await making.__aexit__(None, None, None)
+    async with a_mesh("a", "b", "c") as three:
+        yield three
 
 
 @pytest.fixture
-async def instance() -> AsyncIterator[AnInstance]:
+async def instance(_virtual_time: None) -> AsyncIterator[AnInstance]:
     """A mesh of one."""
-    making = a_mesh("a")
-    with _in_virtual_time():
-        one = await making.__aenter__()
-    yield one["a"]
-    with _in_virtual_time():
-        await making.__aexit__(None, None, None)
+    async with a_mesh("a") as one:
+        yield one["a"]

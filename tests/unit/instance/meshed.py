@@ -294,6 +294,15 @@ class AMesh:
         start = PREFIX + table
         return sorted(key.removeprefix(start) for key in self.registry.entries if key.startswith(start))
 
+    def written(self, table: str) -> list[str]:
+        """Each key that was written or deleted below a table, in order."""
+        start = PREFIX + table
+        return [
+            change.key.removeprefix(start)
+            for change in self.registry._history
+            if change.key.startswith(start)
+        ]
+
     async def until(self, holds: Callable[[], object], *, within_s: float = 30.0) -> float:
         """Wait until this is so; how long it took."""
         began_s = asyncio.get_running_loop().time()
