@@ -48,7 +48,7 @@ class Added:
 class Copies:
     """Adds copies."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it joins, each by name
         self,
         *,
         here: InstanceId,

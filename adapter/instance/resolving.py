@@ -98,14 +98,7 @@ class Resolving:
         problem: AdapterError | None = None
         named = await self._aliases.resolve(ref)
         for _ in range(TRIES_MAX):
-            try:
-                record = await self._models.record(named[0])
-            except ModelNotFound:
-                again = await self._aliases.again(ref)
-                if again is None or again[0] == named[0]:
-                    raise
-                named = again
-                continue
+            named, record = await self._registered(ref, named)
             verdict = self._ways.route(
                 named[0], record, excluded=excluded_of(call), balanced=is_balanced(call.head.ids)
             )
@@ -131,6 +124,16 @@ class Resolving:
                 if target is not None:
                     return target
         raise problem or _gone(named[0])
+
+    async def _registered(self, ref: ModelRef, named: Named) -> tuple[Named, ModelRecord]:
+        """The registration; an alias at hand may name a model that is gone. Raises `ModelNotFound`."""
+        try:
+            return named, await self._models.record(named[0])
+        except ModelNotFound:
+            again = await self._aliases.again(ref)
+            if again is None or again[0] == named[0]:
+                raise
+        return again, await self._models.record(again[0])
 
     async def _forwarded(self, call: Call, reading: Reading, named: Named, found: Located | None) -> Target:
         """Of a call that another instance sent here: it is answered here, or refused."""

@@ -7,6 +7,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
+from statistics import median
 
 import pytest
 
@@ -19,9 +21,8 @@ BIG = f"SIZE_{20 << 20}_0_0"
 """Three of them are more than an instance holds."""
 TOO_BIG = f"SIZE_{1 << 30}_0_0"
 LOADS = 10
-WITHIN_S = 0.05
 WITHIN_S_MAX = 0.5
-"""On a machine with other things to do."""
+"""It is to be there within 50 ms; this machine has other things to do."""
 SOON_S = 5.0
 
 pytestmark = pytest.mark.timeout(120)
@@ -44,16 +45,21 @@ def clients(two: Mesh) -> Iterator[list[Client]]:
 def explained(clients: list[Client], name: str, state: str) -> mesh_pb2.ExplainResponse:
     """What the last of them says, once all agree on the state; each time it was there at once."""
     for client in clients:
-        wait_until(lambda client=client: client.explain(name).state == state, SOON_S, lambda: str(client.explain(name)))
+        wait_until(partial(is_told, client, name, state), SOON_S, partial(str, client.explain(name)))
         took_s = []
         for _ in range(5):
             began_s = time.monotonic()
             told = client.explain(name)
             took_s.append(time.monotonic() - began_s)
-        sys.stdout.write(f"{name} ({state}): {1e3 * sorted(took_s)[2]:.1f} ms, most {1e3 * max(took_s):.1f} ms\n")
+        middle_ms, most_ms = 1e3 * median(took_s), 1e3 * max(took_s)
+        sys.stdout.write(f"{name} ({state}): {middle_ms:.1f} ms, most {most_ms:.1f} ms\n")
         assert max(took_s) < WITHIN_S_MAX
     sys.stdout.write(f"  cause: {told.cause}\n  cure: {told.cure}\n  next: {told.next}\n")
     return told
+
+
+def is_told(client: Client, name: str, state: str) -> bool:
+    return client.explain(name).state == state
 
 
 def test_a_loaded_one(clients: list[Client]) -> None:
@@ -70,10 +76,8 @@ def test_one_that_was_evicted_a_moment_ago(two: Mesh, clients: list[Client]) -> 
     names = [f"big-{number}" for number in range(LOADS)]
     for name in names:
         clients[0].register(name, BIG)
-        print(clients[0].ask(name))
+        assert clients[0].ask(name).is_ok
     wait_until(lambda: names[0] not in set().union(*two.held().values()), SOON_S, lambda: str(two.held()))
-    print(two.held())
-    print(clients[0].explain(names[0]))
     told = explained(clients, names[0], "cold")
     assert "evicted" in told.cause
 
@@ -82,9 +86,10 @@ def test_one_that_fits_nowhere(clients: list[Client]) -> None:
     clients[0].register("too-big", TOO_BIG)
     refused = clients[0].ask("too-big")
     assert refused.code in {"OUT_OF_RANGE", "RESOURCE_EXHAUSTED"}, refused
-    print(clients[0].explain("too-big"))
-    told = explained(clients, "too-big", "fits nowhere")
-    assert str(1 << 30) in told.cause or "1 GiB" in told.cause
+    told = explained(clients, "too-big", "load failed")
+    assert f"needs {1 << 30} bytes of memory" in told.cause
+    assert str(CAPACITY_BYTES) in told.cause
+    assert "memory" in told.cure
 
 
 def test_one_whose_load_failed(clients: list[Client]) -> None:

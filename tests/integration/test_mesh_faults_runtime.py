@@ -85,13 +85,13 @@ def test_a_model_without_a_size_is_served(three: Mesh, clients: list[Client]) ->
 
 
 def test_a_model_that_ends_runtimes_is_quarantined_after_two(three: Mesh, clients: list[Client]) -> None:
-    before = three.held()
+    asked_for = {f"m{number}" for number in range(LOADED.models)}
     client = clients[0]
     client.register("crashes", CRASHES)
     with three.asked(LOADED) as traffic:
         with restarted_when_ended(three) as ended:
             reply = client.ask("crashes")
-            wait_until(lambda: all_held(three) >= set().union(*before.values()), SOON_S, lambda: str(ended))
+            wait_until(lambda: all_held(three) >= asked_for, SOON_S, lambda: str(asked_for - all_held(three)))
             again = [client.ask("crashes") for client in clients]
         verdict = traffic.end()
     assert len(ended) == 2, f"it ended {ended}"

@@ -26,7 +26,6 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "adapter/instance/named.py": "it declares settings; tests/unit/instance/test_door_settings.py",
     "adapter/instance/settings.py": "tests/unit/cli/test_settings.py reads them as a command does",
     "adapter/demo/showing.py": "it shows what the demo asks; tests/integration/test_demo.py",
-    "adapter/instance/joining.py": "it only joins; tests/unit/instance/conftest.py and every instance run it",
     "adapter/instance/parts.py": "it names the parts; likewise",
     "adapter/instance/registry_door.py": "tests/integration/test_custom_runtime.py and test_mesh_restarts.py",
     "adapter/servers/peer.py": "tests/integration/test_channels.py asks it",
