@@ -54,6 +54,8 @@ class Janitor:
         spread = crc32(parts.state.here.encode()) / 2**32
         self._use_noted_ms = round((USE_NOTED_H + spread) * 3_600_000)
         self._due_s = parts.clock.now_s() + REAP_EVERY_S
+        self._soon = 0
+        """So many of the next looks do not wait for long."""
         parts.records.on_reset.append(self._reset)
 
     async def run(self) -> None:
@@ -63,7 +65,8 @@ class Janitor:
             now_s = self._parts.clock.now_s()
             if now_s < self._due_s:
                 continue
-            self._due_s = now_s + REAP_EVERY_S
+            self._soon = max(self._soon - 1, 0)
+            self._due_s = now_s + (REAP_AFTER_RESET_S if self._soon else REAP_EVERY_S)
             try:
                 await self._look()
             except AdapterError as error:
@@ -82,6 +85,7 @@ class Janitor:
 
     def _reset(self) -> None:
         # Twice, since only what two looks do not find is believed to be gone.
+        self._soon = 2
         self._due_s = min(self._due_s, self._parts.clock.now_s() + REAP_AFTER_RESET_S)
 
     async def _look(self) -> None:

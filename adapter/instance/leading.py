@@ -118,7 +118,7 @@ class Leading:
                     continue
                 if record.rules.copies_min and self._copies.there_or_coming(model) < record.rules.copies_min:
                     self._scaler.ruled(model, record)
-                    self._scaler.look_at(model)
+                    self._scaler.look_at(model, registered_here=True)
                 elif may_be_loaded(view.copies(model), self._clock.epoch_ms()):
                     candidates.offer(
                         Candidate(model=model, type=record.info.type, used_ms=record.last_used_ms)

@@ -43,6 +43,9 @@ LAST_USED_NOTED_MS: Final = HOUR_MS
 SYNC_FACTOR: Final = 5.0
 """Whoever waits for a load waits at most so many load timeouts (reference: ModelMesh core 4.6)."""
 
+COPIES_MIN: Final = b'"minCopies"'
+"""Few registrations have it; the others are not decoded."""
+
 _UNREGISTERED: Final = ModelRecord(info=ModelInfo(type=""))
 
 
@@ -71,7 +74,9 @@ class Models:
         self._watch = watch
         self._here = ways.state.here
         self.on_rules: Callable[[ModelId, ModelRecord], None] = lambda _model, _record: None
-        """Told of a registration that asks for a number of copies."""
+        """Told of a registration that asks for a number of copies, and came to this instance."""
+        self.on_ruled: Callable[[ModelId, ModelRecord], None] = lambda _model, _record: None
+        """Told of every such registration, wherever it came."""
         self.on_forgotten: Callable[[ModelId], None] = lambda _model: None
         """Told of a model that is registered no more."""
 
@@ -234,7 +239,10 @@ class Models:
             # It may be registered anew already, and be loaded as that has it.
             if anew is None or not self._loader.is_loading(model, anew.info):
                 self._loader.drop(model)
-        elif self._ways.held_here(model) is not None:
+            return
+        if COPIES_MIN in entry.value and isinstance(ruled := self._records.decoded(entry), ModelRecord):
+            self.on_ruled(model, ruled)
+        if self._ways.held_here(model) is not None:
             record = self.at_hand(model)
             if record is not _UNREGISTERED:
                 self._loader.tell(PinRuled(model=model, pinned=record.rules.pinned))

@@ -37,7 +37,7 @@ class PeerLinks:
         self._by_upstream: dict[Upstream, InstanceId] = {}
         self._loading: dict[ModelId, tuple[InstanceId, int]] = {}
         """Where they are loaded, and for how many calls."""
-        self._loads_sent: dict[Target, ModelId] = {}
+        self._loads_sent: dict[Target, tuple[ModelId, InstanceId]] = {}
 
     def join(self, relay: RelayServer, *, own: Upstream, tls: TlsFiles | None) -> None:
         """From now on calls can be forwarded; `own` is where this instance's runtime answers."""
@@ -92,7 +92,7 @@ class PeerLinks:
     def load_sent(self, target: Target, instance: InstanceId) -> None:
         """This call is to have its model loaded there."""
         model = ModelId(target.model)
-        self._loads_sent[target] = model
+        self._loads_sent[target] = model, instance
         known, calls = self._loading.get(model, (instance, 0))
         if known != instance:
             self._count(known, -1)
@@ -103,10 +103,13 @@ class PeerLinks:
 
     def released(self, target: Target) -> None:
         """The try has ended."""
-        model = self._loads_sent.pop(target, None)
-        if model is None or model not in self._loading:
+        sent = self._loads_sent.pop(target, None)
+        if sent is None:
             return
-        instance, calls = self._loading[model]
+        model, instance = sent
+        known, calls = self._loading.get(model, (instance, 0))
+        if known != instance or not calls:
+            return  # the model has been sent somewhere else meanwhile, and is counted there
         if calls > 1:
             self._loading[model] = (instance, calls - 1)
         else:

@@ -69,10 +69,13 @@ class Scaler:
         self._clock = clock
         self._granting: set[ModelId] = set()
         self._ruled: dict[ModelId, ModelRecord] = {}
+        self._there: dict[ModelId, int] = {}
+        """Of those: the copies there were or came, when that last changed."""
         self._departed_ms: dict[ModelId, int] = {}
         self.draining = False
         """No more copies are added: this instance is about to leave."""
         models.on_rules = self.registered
+        models.on_ruled = self.ruled
         ways.state.on_copies.append(self._copies_changed)
 
     def rpm(self) -> int:
@@ -107,17 +110,24 @@ class Scaler:
         if record.rules.copies_min:
             self._ruled[model] = record
             if len(self._ruled) > RULED_MAX:
-                del self._ruled[next(iter(self._ruled))]
+                oldest = next(iter(self._ruled))
+                del self._ruled[oldest]
+                self._there.pop(oldest, None)
 
     def forget(self, model: ModelId) -> None:
         """The model is registered no more."""
         self._ruled.pop(model, None)
+        self._there.pop(model, None)
         self._demand.marks.forget(model)
 
     def _copies_changed(self, model: ModelId) -> None:
         record = self._ruled.get(model)
-        if record is not None and self._copies.there_or_coming(model) < record.rules.copies_min:
-            self.look_at(model)
+        if record is None:
+            return
+        before, there = self._there.get(model, 0), self._copies.there_or_coming(model)
+        self._there[model] = there
+        if there < min(before, record.rules.copies_min) and self._ways.state.is_leader:
+            self.look_at(model, registered_here=True)  # whoever has gone cannot ask, so the leader does
 
     def look_at(self, model: ModelId, *, steady: bool = False, registered_here: bool = False) -> None:
         """Ask the rules whether this model is to have more copies, and carry out what they wish."""

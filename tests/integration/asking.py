@@ -62,7 +62,7 @@ class Client:
         with opened as channel:
             yield cls(channel)
 
-    def register(
+    def register(  # noqa: PLR0913 - the fields of the message, each by name
         self,
         model: str,
         path: str = QUICK,

@@ -76,7 +76,7 @@ def test_as_many_copies_are_loaded_as_the_registration_asks_for(
 def test_a_copy_that_is_lost_is_replaced(three: Mesh, clients: list[Client]) -> None:
     clients[0].register("kept-twice", min_copies=2)
     wait_until(lambda: len(holders(three, "kept-twice")) == 2, SOON_S, lambda: str(three.held()))
-    lost = sorted(holders(three, "kept-twice"))[0]
+    lost = min(holders(three, "kept-twice"))
     [member] = [member for member in three.members.values() if member.name == lost]
     member.restart()
     wait_until(lambda: len(holders(three, "kept-twice")) == 2, SOON_S, lambda: str(three.held()))

@@ -1,9 +1,10 @@
-"""An instance that leaves, told by SIGTERM or by /prestop: what clients, probes and the registry see of it."""
+"""An instance that leaves, told by SIGTERM or by /prestop: what everybody sees of it."""
 
 import http.client
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from http import HTTPStatus
 
 import grpc
 import pytest
@@ -40,34 +41,40 @@ def prestop(member: Member) -> None:
     connection = http.client.HTTPConnection(HOST, member.place.prestop_port, timeout=GONE_S_MAX)
     try:
         connection.request("GET", "/prestop")
-        assert connection.getresponse().status == 200
+        assert connection.getresponse().status == HTTPStatus.OK
     finally:
         connection.close()
 
 
-@pytest.mark.parametrize("tell", [sigterm, prestop])
-def test_an_instance_leaves_without_a_call_noticing(three: Mesh, tell: object) -> None:
-    leaving = three.members["instance-1"]
+@pytest.mark.parametrize(
+    ("name", "tell"),
+    [pytest.param("instance-0", sigterm, id="SIGTERM"), pytest.param("instance-1", prestop, id="prestop")],
+)
+def test_an_instance_leaves_without_a_call_noticing(
+    three: Mesh, name: str, tell: Callable[[Member], None]
+) -> None:
+    leaving = three.members[name]
     held = set(leaving.stub.models())
     assert held
     with three.asked(LOADED) as traffic, Client.of(leaving.address) as client:
-        slow = sorted(held)[0]
+        slow = min(held)
         leaving.stub.behave(inference=f"{ANSWER_S}s")
         with answering(client, slow) as replies:
-            assert callable(tell)
-            threading.Thread(target=tell, args=(leaving,)).start()
+            telling = threading.Thread(target=tell, args=(leaving,))
+            telling.start()
             wait_until(lambda: not leaving.place.is_ready(), SOON_S, lambda: "it is ready still")
             seen = copies_elsewhere_first(three, leaving, held)
             child = leaving.instance.child
             assert child is not None
             assert child.wait(GONE_S_MAX) == 0, leaving.instance.said
+            telling.join()
         traffic.go_on(1.0)
         verdict = traffic.end()
     assert seen, "it went before its copies were loaded elsewhere"
     assert [reply.code for reply in replies] == ["OK"], "a call in flight was cut off"
     assert (verdict.failed, verdict.wrong) == (0, 0), verdict.described
-    assert "instances/instance-1" not in three.keys(""), "the lease was not given back"
-    assert "instance-1" not in three.recorded()
+    assert name not in three.keys("instances/"), "the lease was not given back"
+    assert name not in three.recorded()
     leaving.runtime.end()
     leaving.start()
     leaving.wait_until_ready()

@@ -1,4 +1,4 @@
-"""`explain` on a mesh: a loaded model, one evicted a moment ago, one that fits nowhere, one whose load failed.
+"""`explain` on a mesh: a loaded model, one evicted a moment ago, one that fits nowhere, one that failed.
 
 Whoever answers, each answer names the cause and the cure, and is there at once.
 """
@@ -43,7 +43,8 @@ def clients(two: Mesh) -> Iterator[list[Client]]:
 
 
 def explained(clients: list[Client], name: str, state: str) -> mesh_pb2.ExplainResponse:
-    """What the last of them says, once all agree on the state; each time it was there at once."""
+    """What they say, once all agree on the state; each time it was there at once."""
+    told = mesh_pb2.ExplainResponse()
     for client in clients:
         wait_until(partial(is_told, client, name, state), SOON_S, partial(str, client.explain(name)))
         took_s = []

@@ -1,4 +1,4 @@
-"""A runtime that hangs in a load, lies about a size, or ends at one model: what clients of the mesh see of it."""
+"""A runtime that hangs in a load, lies about a size, or ends at one model: what clients see of it."""
 
 import threading
 from collections.abc import Iterator

@@ -68,6 +68,7 @@ def reading(one: Mesh) -> Iterator[str]:
 
 @pytest.mark.parametrize("steps", rows(READ_ONLY_ROWS))
 async def test_read_only(one: Mesh, reading: str, steps: Sequence[Step]) -> None:
-    async with grpc.aio.insecure_channel(*one.addresses) as writer, grpc.aio.insecure_channel(reading) as reader:
+    [address] = one.addresses
+    async with grpc.aio.insecure_channel(address) as writer, grpc.aio.insecure_channel(reading) as reader:
         await run([writer], READ_ONLY_BEFORE, prefix="row-")
         await run([reader], steps, prefix="row-")

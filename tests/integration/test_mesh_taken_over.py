@@ -127,12 +127,13 @@ def test_its_copies_and_instances_are_nobodys(two: Mesh, clients: list[Client]) 
 
 
 def test_reading_changes_nothing_but_where_an_alias_was_to_go(two: Mesh, left: Mapping[str, object]) -> None:
-    print(untouched(two, left))
     changed = untouched(two, left)
     assert changed.keys() <= {"vmodels/mnist", f"registry/{ACTIVE}", f"registry/{NEXT}"}
 
 
-def test_what_is_written_keeps_its_fields(two: Mesh, clients: list[Client], left: Mapping[str, object]) -> None:
+def test_what_is_written_keeps_its_fields(
+    two: Mesh, clients: list[Client], left: Mapping[str, object]
+) -> None:
     before = {key: json.loads(value) for key, value in two.keys("registry/").items()}
     told = clients[1].set_vmodel(
         mm.SetVModelRequest(vModelId="stable", targetModelId="team/nested", loadNow=True, sync=True)

@@ -57,7 +57,7 @@ def clients(two: Mesh, made: Certificates) -> Iterator[list[Client]]:
 def test_calls_are_forwarded_and_copies_asked_for(two: Mesh, clients: list[Client]) -> None:
     clients[0].register("here-or-there", load=True)
     holder = clients[0].ask("here-or-there").runtime
-    wait_until(lambda: clients[1].explain("here-or-there").copies, SOON_S, lambda: "it is not told")
+    wait_until(lambda: bool(clients[1].explain("here-or-there").copies), SOON_S, lambda: "it is not told")
     assert [client.ask("here-or-there").runtime for client in clients] == [holder] * len(clients)
     # What an instance is asked for is answered as well: one more copy, at the other.
     clients[0].register("twice", load=True, min_copies=2)

@@ -79,13 +79,14 @@ class NamingRuntime(Runtime):
 class Doors:
     """As much of a `Front` as an instance needs to take its place."""
 
-    def __init__(self, name: str, server: WiredRelay) -> None:
+    def __init__(self, name: str, server: WiredRelay, port: int) -> None:
         self.endpoints: dict[str, str] = {}
         self._name = name
         self._server = server
+        self._port = port
 
     async def open_to_peers(self) -> None:
-        self.endpoints["peer"] = f"{self._name}:8080"
+        self.endpoints["peer"] = f"{self._name}:{self._port}"
         self._server.wires.open(self.endpoints["peer"], self._name, self._server)
 
 
@@ -99,6 +100,7 @@ class Given:
     dataplane: DataplaneConfig = DEFAULT_DATAPLANE
     outlets: Sequence[Outlet] = ()
     skew_ms: int = 0
+    peer_port: int = 8080
     settings: dict[str, Any] = field(default_factory=dict)
 
 
@@ -165,10 +167,17 @@ class AnInstance:
         """Have it loaded wherever it belongs."""
         await self.models.repository_load(ModelRef(RefKind.MODEL, model))
 
-    async def load_here(self, name: str) -> ModelId:
+    async def load_here(self, name: str, *, used_ago_s: float = 0.0) -> ModelId:
         """Have a registered one loaded here, wherever it belongs."""
-        model = ModelId(name)
-        await self.loader.load(model, INFO, used_s=self.clock.now_s())
+        model, used_s = ModelId(name), self.clock.now_s() - used_ago_s
+        record = await self.parts.records.get(model)
+        pinned = record is not None and record.rules.pinned
+        if not used_ago_s:
+            await self.loader.load(model, INFO, used_s=used_s, pinned=pinned or None)
+            return model
+        self.loader.start_load(model, INFO, used_s=used_s, pinned=pinned or None)
+        while not self.holds(name):
+            await asyncio.sleep(0.01)
         return model
 
     async def status(self, name: str) -> ModelStatus:
@@ -373,7 +382,7 @@ async def _joined(
         door=door,
         payloads=payloads,
     )
-    return it, Doors(name, server)
+    return it, Doors(name, server, given.peer_port)
 
 
 def _relayed(

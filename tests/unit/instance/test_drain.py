@@ -13,13 +13,14 @@ from tests.unit.instance.meshed import AMesh, AnInstance, Given, a_mesh
 IRIS = ModelId("iris")
 
 
-async def holding(mesh: AMesh, name: str = "b", *models: str, rules: CopyRules | None = None) -> AnInstance:
-    """An instance that alone holds these models, used a moment ago."""
-    it = mesh[name]
+async def holding(
+    mesh: AMesh, *models: str, rules: CopyRules | None = None, used_ago_s: float = 0.0
+) -> AnInstance:
+    """An instance that alone holds these models."""
+    it = mesh["b"]
     for model in models or ("iris",):
         await it.registered(model, rules=rules)
-        await it.load_here(model)
-        await it.infer(model)
+        await it.load_here(model, used_ago_s=used_ago_s)
     await asyncio.sleep(0.5)
     return it
 
@@ -40,7 +41,7 @@ async def test_what_is_needed_is_loaded_elsewhere_before_it_is_withdrawn(mesh: A
 
 
 async def test_no_call_notices_that_an_instance_leaves(mesh: AMesh) -> None:
-    it = await holding(mesh, "b", "iris", "mnist")
+    it = await holding(mesh, "iris", "mnist")
     answers = []
 
     async def ask() -> None:
@@ -66,8 +67,7 @@ async def test_nothing_new_is_placed_on_who_drains(mesh: AMesh) -> None:
 
 
 async def test_what_nobody_needs_is_given_up(mesh: AMesh) -> None:
-    it = await holding(mesh)
-    await asyncio.sleep(2 * 3600)
+    it = await holding(mesh, used_ago_s=2 * 3600.0)
     await it.parts.drain.leave()
     assert [key for key in mesh.keys("copies/") if key.startswith("iris/")] == []
     assert mesh.loads("iris") == 1
@@ -83,8 +83,7 @@ async def test_what_others_have_is_not_loaded_again(mesh: AMesh) -> None:
 
 
 async def test_what_is_pinned_is_loaded_elsewhere_however_long_unused(mesh: AMesh) -> None:
-    it = await holding(mesh, rules=CopyRules(pinned=True))
-    await asyncio.sleep(5 * 3600)
+    it = await holding(mesh, rules=CopyRules(pinned=True), used_ago_s=5 * 3600.0)
     await it.parts.drain.leave()
     assert len(mesh.keys("copies/")) == 1
 
