@@ -30,6 +30,8 @@ class RuntimeWatch:
         self._channel = channel
         self._clock = clock
         self._there = asyncio.Event()
+        self._connected = False
+        """As far as `keep` has seen."""
         self._status = RuntimeStatus(state=RuntimeState.STARTING)
 
     @property
@@ -45,7 +47,7 @@ class RuntimeWatch:
     def breaks(self) -> bool:
         """Its connection has just ended, which `keep` is about to see."""
         ready = grpc.ChannelConnectivity.READY
-        return self.is_there and self._channel.get_state(try_to_connect=True) is not ready
+        return self._connected and self._channel.get_state(try_to_connect=True) is not ready
 
     async def there(self) -> None:
         """Wait until the runtime answers."""
@@ -93,10 +95,11 @@ class RuntimeWatch:
 
     async def _connection_ended(self) -> None:
         state = self._channel.get_state(try_to_connect=True)
-        was_ready = False
+        self._connected = False
         while True:
-            was_ready = was_ready or state is grpc.ChannelConnectivity.READY
-            if was_ready and state is not grpc.ChannelConnectivity.READY:
+            self._connected = self._connected or state is grpc.ChannelConnectivity.READY
+            if self._connected and state is not grpc.ChannelConnectivity.READY:
+                self._connected = False
                 return
             await self._channel.wait_for_state_change(state)
             state = self._channel.get_state(try_to_connect=True)

@@ -1,5 +1,7 @@
 """The machine in scenes: who gets the room."""
 
+import pytest
+
 from adapter.cache.entry import EntryState
 from adapter.cache.messages import (
     DiscardFiles,
@@ -157,6 +159,20 @@ def test_a_model_measured_to_be_bigger_than_all_the_room_is_unloaded_and_not_tri
     play.unloaded("b")
     assert (play.state("b"), play.state("a")) == (EntryState.FAILED, EntryState.ACTIVE)
     assert isinstance(error_of(play.ask("b")), ModelTooBig)
+
+
+@pytest.mark.parametrize("disk", [None, 50], ids=["files unknown", "files known"])
+def test_a_size_that_never_fits_says_nothing_of_the_next_model(disk: int | None) -> None:
+    play = Play(capacity=300)
+    play.load("a")
+    play.ask("b")
+    play.pulled("b", disk=disk)
+    play.loaded("b", 1 << 50)
+    play.unloaded("b")
+    play.ask("c")
+    commands = play.pulled("c", disk=disk)
+    assert only(commands, StartUnload) == []
+    assert len(only(commands, StartLoad)) == 1
 
 
 def test_an_unload_that_fails_for_good_takes_its_room_until_the_model_is_loaded_again() -> None:

@@ -22,7 +22,7 @@ from adapter.aio.groups import cancelled_at_the_end
 from adapter.cache.model_cache import ModelCache
 from adapter.domain.errors import Code
 from adapter.domain.ids import InstanceId, ModelId
-from adapter.domain.records import CopyRecord, CopyRules, ModelInfo, ModelRecord
+from adapter.domain.records import CopyRecord, CopyRules, ModelInfo
 from adapter.domain.status import ModelReport, ModelStatus
 from adapter.http2.flow import Limits
 from adapter.http2.verdicts import Answer
@@ -331,9 +331,7 @@ class AMesh:
             await end.wait()
 
 
-async def _joined(
-    mesh: AMesh, name: str, given: Given, owner: asyncio.TaskGroup
-) -> tuple[AnInstance, Doors]:
+async def _joined(mesh: AMesh, name: str, given: Given, owner: asyncio.TaskGroup) -> tuple[AnInstance, Doors]:
     settings = InstanceSettings(
         **{"service_name": "mm", "pod_name": name, "pod_address": name, "kv_store": "etcd:registry:2379"}
         | given.settings

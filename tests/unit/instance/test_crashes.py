@@ -46,6 +46,18 @@ async def test_two_crashes_anywhere_in_the_mesh_quarantine_the_model(mesh: AMesh
     assert await mesh["a"].status("iris") is ModelStatus.LOADING_FAILED
 
 
+async def test_a_load_may_see_the_end_of_the_runtime_before_its_watch_does(mesh: AMesh) -> None:
+    it = mesh["b"]
+    await it.registered("iris")
+    it.channel.turn(grpc.ChannelConnectivity.TRANSIENT_FAILURE)
+    it.parts.crashes.load_broken_off(IRIS)
+    it.parts.announcer.refresh(IRIS)
+    await asyncio.sleep(1)
+    it.restart_runtime()
+    await asyncio.sleep(1)
+    assert crashes(mesh) == 1
+
+
 async def test_one_crash_is_forgiven(mesh: AMesh) -> None:
     await mesh["a"].registered("iris")
     await crash_while_loading(mesh["b"])

@@ -29,6 +29,8 @@ def a_door() -> Upstream:
         ("grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", True),
         *((f"{V2}/{name}", True) for name in ("ServerLive", "ServerReady", "ServerMetadata", "ModelReady")),
         *((f"{V2}/{name}", True) for name in ("RepositoryIndex", "RepositoryModelLoad")),
+        ("mesh.Mesh/explain", True),
+        ("mesh.Peer/load", False),
         (f"{V2}/ModelInfer", False),
         (f"{V2}/ModelMetadata", False),
         ("any.Service/Method", False),
@@ -38,6 +40,11 @@ def a_door() -> Upstream:
 def test_what_is_ours_is_answered_at_our_door(rpc: str, ours: bool) -> None:
     door = a_door()
     assert Doors(door=door).door_of(rpc) is (door if ours else None)
+
+
+def test_what_instances_ask_each_other_is_answered_to_instances() -> None:
+    door = a_door()
+    assert Doors(door=door).door_of("mesh.Peer/load", from_peer=True) is door
 
 
 @pytest.mark.parametrize("rpc", [*MANAGING, *FOR_ALL])

@@ -110,12 +110,14 @@ async def test_who_may_not_hold_it_is_told_with_the_labels_it_lacks(mesh: AMesh)
     assert all("gpu" in each for each in told.refused)
 
 
-async def test_what_is_too_big_is_told_with_the_size_that_was_measured(instance: AnInstance) -> None:
+async def test_what_turned_out_too_big_is_told_with_what_would_help(instance: AnInstance) -> None:
     instance.runtime.sizes[await instance.registered("iris")] = 1_000_000
     await instance.infer("iris")
     await asyncio.sleep(60)
-    assert (await explain(instance)).state in {State.FITS_NOWHERE, State.FAILED}
-    assert not instance.holds("iris")
+    told = await explain(instance)
+    assert told.state is State.FAILED
+    assert "OUT_OF_RANGE" in told.cause
+    assert "memory" in told.cure
 
 
 async def test_an_alias_is_told_with_the_model_that_it_stands_for(mesh: AMesh) -> None:

@@ -1,6 +1,7 @@
 """A whole mesh, joined as the program joins it: what only shows when all parts play together."""
 
 import asyncio
+from collections import Counter
 
 import pytest
 
@@ -8,9 +9,11 @@ from adapter.domain.errors import Code, InvalidRequest
 from adapter.domain.ids import InstanceId, ModelId
 from adapter.domain.records import CopyState
 from adapter.domain.status import ModelStatus
+from adapter.mesh.vmodels import Split
 from tests.unit.instance.meshed import INFO, PREFIX, AMesh, Given, a_mesh
 
 IRIS = ModelId("iris")
+NEWEST = [("mm-vmodel-id", "newest")]
 
 
 def seen(mesh: AMesh, name: str) -> list[str]:
@@ -34,6 +37,33 @@ async def test_all_report_the_same_of_a_model(mesh: AMesh) -> None:
     assert {await each.status("iris") for each in mesh} == {ModelStatus.LOADED}
     reports = [await each.models.status(IRIS) for each in mesh]
     assert {report.copies[0].instance for report in reports} == set(mesh.held("iris"))
+
+
+async def test_calls_for_an_alias_follow_it_everywhere(mesh: AMesh) -> None:
+    for name in ("v1", "v2"):
+        await mesh["a"].registered(name)
+    await mesh["a"].aliased("newest", "v1")
+    for each in mesh:
+        assert (await each.ask(metadata=NEWEST)).code is Code.OK
+    await mesh["b"].aliased("newest", "v2", force=True)
+    await asyncio.sleep(1)
+    for each in mesh:
+        assert (await each.ask(metadata=NEWEST)).code is Code.OK
+    asked = Counter(model for each in mesh for model in each.inference.models)
+    assert asked == {"v1": 3, "v2": 3}
+
+
+async def test_a_canary_gets_its_share_and_a_shadow_a_copy_of_each_call(mesh: AMesh) -> None:
+    for name in ("v1", "v2", "shadow"):
+        await mesh["a"].registered(name)
+    split = Split(canary="v2", canary_percent=20, shadow="shadow")
+    await mesh["a"].aliased("newest", "v1", split=split)
+    for _ in range(100):
+        assert (await mesh["b"].ask(b"question", metadata=NEWEST)).message == b"question"
+    await asyncio.sleep(1)
+    asked = Counter(model for each in mesh for model in each.inference.models)
+    assert asked["shadow"] == asked["v1"] + asked["v2"] == 100
+    assert asked["v2"] == pytest.approx(20, abs=2), "a call that has to wait for its model draws anew"
 
 
 async def test_so_many_copies_as_are_asked_for(mesh: AMesh) -> None:
@@ -70,8 +100,9 @@ async def test_who_leaves_is_gone_at_once(mesh: AMesh) -> None:
 
 
 async def test_two_cannot_have_one_id(mesh: AMesh) -> None:
-    with pytest.raises(InvalidRequest, match="another instance of this mesh has the id b and is alive"):
+    with pytest.raises(ExceptionGroup) as caught:
         await mesh.start("b", Given(peer_port=8081))
+    assert caught.group_contains(InvalidRequest, match="this mesh has the id b and is alive")
     assert (await mesh["a"].parts.links.channels.hello("b:8080"))[0] == "b"
 
 

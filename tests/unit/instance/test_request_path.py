@@ -3,16 +3,14 @@ import asyncio
 import pytest
 
 from adapter.domain.errors import (
-    CallerNotAllowed,
     Code,
-    MethodNotPermitted,
     ObjectMissing,
     RuntimeUnavailable,
 )
 from adapter.domain.ids import ModelId
 from adapter.http2.header_blocks import FieldMemory
 from adapter.http2.request_head import RequestHead
-from adapter.http2.verdicts import ANYONE, Answer
+from adapter.http2.verdicts import Answer
 from adapter.instance.resolving import NO_DEADLINE_WAIT_FACTOR, TRIES_MAX
 from adapter.stubs.inference import open_inference_pb2 as v2
 from adapter.wire.dataplane import DataplaneConfig

@@ -92,7 +92,8 @@ async def test_constraints_say_who_may_hold_it(mesh: AMesh) -> None:
     assert isinstance(ways.place(IRIS, RECORD, excluded={}), Refused)
     announcer = mesh["c"].parts.announcer
     announcer.record = type(announcer.record)(
-        **{name: getattr(announcer.record, name) for name in announcer.record.__slots__} | {"labels": ("gpu",)}
+        **{name: getattr(announcer.record, name) for name in announcer.record.__slots__}
+        | {"labels": ("gpu",)}
     )
     announcer.announce()
     await asyncio.sleep(0.1)
