@@ -126,7 +126,7 @@ class Client:
         header = ("mm-vmodel-id", vmodel) if vmodel else ("mm-model-id", model)
         began_s = time.monotonic()
         try:
-            answer = self._inference.ModelInfer(request, metadata=[header], timeout=deadline_s)
+            answer = self._inference.ModelInfer(request, metadata=(header,), timeout=deadline_s)
         except grpc.RpcError as error:
             return Reply(
                 code=error.code().name,
@@ -136,7 +136,7 @@ class Client:
                 took_s=time.monotonic() - began_s,
             )
         assert (answer.id, list(answer.raw_output_contents)) == (question, [question.encode()])
-        assert answer.model_name == model or vmodel, f"{answer.model_name} answered for {model}"
+        assert vmodel or answer.model_name == model, f"{answer.model_name} answered for {model}"
         return Reply(
             code="OK",
             text="",

@@ -1,4 +1,4 @@
-"""etcd and etcdctl, the registry of clusters; `go install` refuses them, so a module of ours requires them."""
+"""etcd and etcdctl, the registry of clusters; `go install` refuses them, so our own module requires them."""
 
 from tests.tools.recipe import Recipe, Workshop, go_build, go_missing
 

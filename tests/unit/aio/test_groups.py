@@ -17,10 +17,13 @@ async def test_what_a_task_raises_ends_the_block() -> None:
     async def fails() -> None:
         raise ValueError("no")
 
-    with pytest.raises(ExceptionGroup) as caught:
+    async def block() -> None:
         async with cancelled_at_the_end() as group:
             group.create_task(fails())
             await asyncio.sleep(3600)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await block()
     assert caught.group_contains(ValueError)
 
 
@@ -32,7 +35,10 @@ async def test_what_the_block_raises_is_not_lost() -> None:
 
 
 async def test_what_ends_the_block_in_the_middle_is_told() -> None:
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(1), cancelled_at_the_end() as group:
+    async def block() -> None:
+        async with cancelled_at_the_end() as group:
             group.create_task(asyncio.sleep(3600))
             await asyncio.sleep(3600)
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(block(), 1)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from adapter.domain.errors import ModelCorrupt, ObjectMissing
+from adapter.domain.errors import AdapterError, ModelCorrupt, ObjectMissing
 from adapter.domain.ids import ModelId
 from adapter.domain.records import CopyRecord, CopyState, InstanceRecord
 from adapter.instance.announcer import RECORD_EVERY_S, RECORD_PAUSE_S, TOLD_LATER_S
@@ -75,9 +75,9 @@ async def test_what_is_gone_before_it_was_told_is_never_told(instance: AnInstanc
     ids=["perhaps only here", "anywhere"],
 )
 async def test_a_failure_is_told_with_its_cause_and_its_end(
-    instance: AnInstance, failure: Exception, everywhere: bool
+    instance: AnInstance, failure: AdapterError, everywhere: bool
 ) -> None:
-    instance.disk.failures[IRIS] = failure  # type: ignore[assignment] - both are ours
+    instance.disk.failures[IRIS] = failure
     await instance.registered("iris")
     await instance.infer("iris")
     await asyncio.sleep(1)

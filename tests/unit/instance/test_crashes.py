@@ -91,8 +91,9 @@ async def test_a_crash_while_it_answers_one_model_alone_is_that_models(mesh: AMe
     it.inference.holds = True
     asking = asyncio.ensure_future(it.infer("iris", timeout_s=5.0))
     await asyncio.sleep(0.5)
+    it.runtime.crash()
     it.channel.turn(grpc.ChannelConnectivity.TRANSIENT_FAILURE)
-    await asyncio.sleep(0)
+    await asyncio.sleep(0.01)
     await crash(it)
     it.inference.holds = False
     assert crashes(mesh) == 1

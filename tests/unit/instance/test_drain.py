@@ -42,7 +42,7 @@ async def test_what_is_needed_is_loaded_elsewhere_before_it_is_withdrawn(mesh: A
 
 async def test_no_call_notices_that_an_instance_leaves(mesh: AMesh) -> None:
     it = await holding(mesh, "iris", "mnist")
-    answers = []
+    answers: list[Code] = []
 
     async def ask() -> None:
         while len(answers) < 200:

@@ -14,6 +14,7 @@ from adapter.domain.errors import (
 )
 from adapter.domain.ids import InstanceId, ModelId
 from adapter.domain.records import CopyRecord, CopyState
+from adapter.mesh.verdicts import Placed
 from tests.unit.instance.meshed import AMesh, AnInstance, a_mesh, all_of, codes
 
 IRIS = ModelId("iris")
@@ -23,7 +24,8 @@ def belongs(mesh: AMesh) -> AnInstance:
     """Where a cold iris is loaded."""
     ways = mesh["a"].parts.ways
     placed = ways.place(IRIS, mesh["a"].models.at_hand(IRIS), excluded={})
-    return mesh[placed.instance]  # type: ignore[union-attr] - nobody refuses it here
+    assert isinstance(placed, Placed)
+    return mesh[placed.instance]
 
 
 def pulls(mesh: AMesh) -> int:
