@@ -31,7 +31,7 @@ def keep_house(settings: InstanceSettings, parts: Parts) -> None:
     start(
         parts.watch.keep(
             on_gone=parts.crashes.runtime_gone,
-            on_reset=parts.loader.runtime_reset,
+            on_reset=parts.restoring.runtime_reset,
             start_s_max=settings.runtime_start_s_max,
         ),
         name="watch the runtime",

@@ -30,6 +30,7 @@ from adapter.instance.plans import Plans
 from adapter.instance.reasons import Reasons
 from adapter.instance.request_path import RequestPath
 from adapter.instance.resolving import Resolving
+from adapter.instance.restoring import Restoring
 from adapter.instance.scaler import Scaler
 from adapter.instance.sending import Sending
 from adapter.instance.settings import InstanceSettings
@@ -141,6 +142,7 @@ class _Joiner:
             copies=self.copies,
             config=self._config(),
             load_ended=self.load_ended,
+            restoring=self._restoring(models),
         )
 
     def _vmodels(self, models: Models, ledger: VModelLedger) -> VModels:
@@ -156,6 +158,18 @@ class _Joiner:
     async def _told(self) -> None:
         """Wait until the registry has what this instance tells, if that is quick."""
         await self.announcer.settled(TOLD_S_MAX)
+
+    def _restoring(self, models: Models) -> Restoring:
+        return Restoring(
+            owner=self.owner,
+            announcer=self.announcer,
+            cache=self.cache,
+            loader=self.loader,
+            models=models,
+            copies=self.copies,
+            reasons=self.reasons,
+            clock=self.edges.clock,
+        )
 
     def _peers(self, models: Models) -> PeerService:
         return PeerService(

@@ -121,6 +121,7 @@ class MeshState:
     # Copies.
 
     def _reset_copies(self, entries: list[Entry]) -> None:
+        before = set(self.view.models())
         own = [(model, self.view.copies(model).get(self.here)) for model in list(self.view.models())]
         self.view.reset_copies()
         for model, record in own:
@@ -128,6 +129,8 @@ class MeshState:
                 self.view.put_copy(model, self.here, record)
         for entry in entries:
             self._put_copy(entry)
+        for model in before.union(self.view.models()):
+            self._tell_copies(model)
 
     def _copy_changed(self, change: Change) -> None:
         model, instance = self._copy_name(change.key)
@@ -138,6 +141,9 @@ class MeshState:
             self.view.drop_copy(model, instance)
         else:
             self._put_copy(change.entry)
+        self._tell_copies(model)
+
+    def _tell_copies(self, model: ModelId) -> None:
         for tell in self.on_copies:
             tell(model)
 

@@ -22,6 +22,7 @@ from adapter.instance.models import Models
 from adapter.instance.peer_links import PeerLinks
 from adapter.instance.peer_service import PeerService
 from adapter.instance.request_path import RequestPath
+from adapter.instance.restoring import Restoring
 from adapter.instance.runtime_watch import RuntimeWatch
 from adapter.instance.scaler import Scaler
 from adapter.instance.settings import InstanceSettings
@@ -87,6 +88,7 @@ class Parts:
     config: DynamicConfig
     load_ended: list[LoadEnded]
     """Told of each load that has ended here, and whether it failed."""
+    restoring: Restoring
 
 
 def prefix_of(settings: InstanceSettings) -> str:

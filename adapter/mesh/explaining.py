@@ -7,6 +7,7 @@ for the cause and one for the cure.
 from dataclasses import replace
 from typing import Final
 
+from adapter.domain.errors import Code
 from adapter.domain.ids import InstanceId
 from adapter.domain.records import CopyState
 from adapter.mesh import cures
@@ -147,18 +148,19 @@ def _failed(facts: Facts, failures: Failures) -> Explanation:
     if latest.everywhere:
         again = f"it would fail alike everywhere, and is tried again {within(latest.until_ms, facts.now_ms)}"
     elif failures.refusal(facts.now_ms) is None:
-        again = (
-            f"it is tried there again {within(latest.until_ms, facts.now_ms)}, and elsewhere at the next call"
-        )
+        again = f"it is tried there again {within(latest.until_ms, facts.now_ms)}"
+        if set(facts.instances) - set(failures.by_instance):
+            again += ", and elsewhere at the next call"
     else:
         first_ms = min([copy.until_ms for copy in failures.by_instance.values()])
         again = (
             f"it failed in {len(failures.by_instance)} instances, and is tried again "
             f"{within(first_ms, facts.now_ms)}"
         )
+    too_big = {coded(copy.failure)[0] for copy in failures.by_instance.values()} == {Code.OUT_OF_RANGE}
     return _answer(
         facts,
-        State.FAILED,
+        State.FITS_NOWHERE if too_big else State.FAILED,
         f"The load of {facts.model} failed in {instance} {ago(latest.since_ms, facts.now_ms)} with "
         f"{code.name}: {text.rstrip('.')}; {again}.",
         cures.for_failure(code),
