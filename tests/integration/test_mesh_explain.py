@@ -78,8 +78,12 @@ def test_one_that_was_evicted_a_moment_ago(two: Mesh, clients: list[Client]) -> 
     for name in names:
         clients[0].register(name, BIG)
         assert clients[0].ask(name).is_ok
-    wait_until(lambda: names[0] not in set().union(*two.held().values()), SOON_S, lambda: str(two.held()))
-    told = explained(clients, names[0], "cold")
+
+    def evicted() -> list[str]:
+        return [name for name in names if name not in set().union(*two.held().values())]
+
+    wait_until(lambda: bool(evicted()), SOON_S, lambda: str(two.held()))
+    told = explained(clients, evicted()[0], "cold")
     assert "evicted" in told.cause
 
 
@@ -87,7 +91,7 @@ def test_one_that_fits_nowhere(clients: list[Client]) -> None:
     clients[0].register("too-big", TOO_BIG)
     refused = clients[0].ask("too-big")
     assert refused.code in {"OUT_OF_RANGE", "RESOURCE_EXHAUSTED"}, refused
-    told = explained(clients, "too-big", "load failed")
+    told = explained(clients, "too-big", "fits nowhere")
     assert f"needs {1 << 30} bytes of memory" in told.cause
     assert str(CAPACITY_BYTES) in told.cause
     assert "memory" in told.cure
