@@ -276,7 +276,13 @@ class _Joiner:
         )
         return RequestPath(
             naming=naming,
-            plans=Plans(dataplane=edges.dataplane, watch=edges.watch, doors=doors, naming=naming),
+            plans=Plans(
+                dataplane=edges.dataplane,
+                watch=edges.watch,
+                doors=doors,
+                naming=naming,
+                has_peers=self.settings.etcd is not None,
+            ),
             resolving=resolving,
             sending=sending,
             models=models,

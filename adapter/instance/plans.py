@@ -23,15 +23,23 @@ UNARY_METHODS: Final = frozenset(
         "org.pytorch.serve.grpc.inference.InferenceAPIsService/Predictions",
     }
 )
-"""Known to answer with one message: a small one is passed on when it is whole, or is asked for again."""
+"""Known to answer with one message."""
 
 
 class Plans:
     """One plan for each method; another one where other instances forward its calls."""
 
     def __init__(
-        self, *, dataplane: DataplaneConfig, watch: RuntimeWatch, doors: Doors, naming: Naming
+        self,
+        *,
+        dataplane: DataplaneConfig,
+        watch: RuntimeWatch,
+        doors: Doors,
+        naming: Naming,
+        has_peers: bool = False,
     ) -> None:
+        """With `has_peers` a small answer is passed on whole: the instance that sends it may be killed."""
+        self._whole = UNARY_METHODS if has_peers else frozenset()
         self._dataplane = dataplane
         self._watch = watch
         self._doors = doors
@@ -80,7 +88,7 @@ class Plans:
         extraction = self._dataplane.extraction(rpc)
         if extraction is None:
             reading = Reading(injection_path=injection, forwarded=forwarded)
-            return Plan(message_first=bool(injection), reading=reading, unary=rpc in UNARY_METHODS)
+            return Plan(message_first=bool(injection), reading=reading, unary=rpc in self._whole)
         reading = Reading(
             id_path=extraction.path,
             id_kind=extraction.kind,
@@ -88,7 +96,7 @@ class Plans:
             injection_path=injection,
             forwarded=forwarded,
         )
-        return Plan(message_first=True, reading=reading, unary=rpc in UNARY_METHODS)
+        return Plan(message_first=True, reading=reading, unary=rpc in self._whole)
 
     def _forget(self) -> None:
         self._plans.clear()
