@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 TOLD_LATER_S: Final = 0.1
 """A load that takes no longer than this is told when it is done."""
-MEASURED_S_MAX: Final = 0.05
+MEASURED_S_MAX: Final = 0.01
 """How long a loaded copy is not told, because its size is still being asked for."""
 RECORD_EVERY_S: Final = 40.0
 """The own record is told again after so long, however little has changed (reference: ModelMesh core 3.5)."""
@@ -88,6 +88,13 @@ class Announcer:
         elif state is EntryState.SIZING and model not in self._told:
             self._tell_later(model, MEASURED_S_MAX)
         else:
+            self._tell(model)
+
+    def tell_now(self, model: ModelId) -> None:
+        """Somebody was told that it is being loaded, and may ask another instance about it."""
+        later = self._later.get(model)
+        if later is not None:
+            later.cancel()
             self._tell(model)
 
     def crashed(self, model: ModelId) -> None:

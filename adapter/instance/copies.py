@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 
 TRIES_MAX: Final = 8
 """Instances that are tried for one copy (reference: ModelMesh core 4.1)."""
+SEEN_LOOK_S: Final = 0.005
+SEEN_LOOKS_MAX: Final = 100
+"""So often the table is looked at for a copy that another instance says it has."""
 ASKING_S_MAX: Final = 5.0
 """How long another instance may take to say that it has queued a load."""
 
@@ -58,8 +61,9 @@ class Copies:
         reasons: Reasons,
         clock: Clock,
         told: Callable[[], Awaitable[None]],
+        tell_now: Callable[[ModelId], None],
     ) -> None:
-        """`told` waits until the registry has what this instance tells."""
+        """`tell_now` has the registry told of a load at once; `told` waits until it has heard everything."""
         self._here = here
         self._ways = ways
         self._loader = loader
@@ -67,6 +71,7 @@ class Copies:
         self._reasons = reasons
         self._clock = clock
         self._told = told
+        self._tell_now = tell_now
 
     async def add(
         self,
@@ -145,6 +150,8 @@ class Copies:
             await self._loader.load(model, record.info, used_s=used_s, pinned=record.rules.pinned)
             return Added(instance=self._here, outcome=Outcome.LOADED)
         self._loader.start_load(model, record.info, used_s=used_s, pinned=record.rules.pinned)
+        self._tell_now(model)
+        await self._told()
         return Added(instance=self._here, outcome=Outcome.LOADING)
 
     async def _there(
@@ -166,7 +173,17 @@ class Copies:
             because=because,
             timeout_s=wait_s or ASKING_S_MAX,
         )
+        if loaded:
+            await self._seen(instance, model)
         return Added(instance=instance, outcome=Outcome.LOADED if loaded else Outcome.LOADING)
+
+    async def _seen(self, instance: InstanceId, model: ModelId) -> None:
+        """Wait a moment until the table of copies says what the other instance has said."""
+        for _ in range(SEEN_LOOKS_MAX):
+            copy = self._ways.copies(model).get(instance)
+            if copy is not None and copy.state is CopyState.LOADED:
+                return
+            await self._clock.sleep(SEEN_LOOK_S)
 
     def _used_s(self, used_ms: int) -> float:
         now_s = self._clock.now_s()

@@ -93,6 +93,7 @@ class _Joiner:
             reasons=self.reasons,
             clock=edges.clock,
             told=self._told,
+            tell_now=self.announcer.tell_now,
         )
         self.aliases = Aliases(self.vmodel_records)
         rules = ScalingRules(rpm_max=settings.scaleup_rpm, concurrency_pct=settings.concurrency_percent)
@@ -180,6 +181,7 @@ class _Joiner:
             loader=self.loader,
             ways=self.ways,
             reasons=self.reasons,
+            announcer=self.announcer,
             clock=self.edges.clock,
         )
 

@@ -5,6 +5,7 @@ from adapter.cache.model_cache import ModelCache
 from adapter.domain.errors import told_elsewhere
 from adapter.domain.ids import InstanceId, ModelId
 from adapter.domain.records import ModelRecord
+from adapter.instance.announcer import Announcer
 from adapter.instance.loader import Loader
 from adapter.instance.models import Models
 from adapter.instance.reasons import Reasons
@@ -28,6 +29,7 @@ class PeerService:
         loader: Loader,
         ways: Wayfinder,
         reasons: Reasons,
+        announcer: Announcer,
         clock: Clock,
     ) -> None:
         self.instance = instance
@@ -37,6 +39,7 @@ class PeerService:
         self._loader = loader
         self._ways = ways
         self._reasons = reasons
+        self._announcer = announcer
         self._clock = clock
 
     async def load(
@@ -57,6 +60,7 @@ class PeerService:
             await self._loader.load(model, told.info, used_s=used_s, pinned=told.rules.pinned)
             return True
         self._loader.start_load(model, told.info, used_s=used_s, pinned=told.rules.pinned)
+        self._announcer.tell_now(model)
         return False
 
     def recall(self, model: ModelId) -> Recalled:

@@ -107,7 +107,8 @@ def untouched(two: Mesh, left: Mapping[str, object]) -> dict[str, tuple[object, 
 @pytest.mark.parametrize("model", [ACTIVE, NEXT, "plain", "team/nested"])
 def test_its_registrations_are_served(clients: list[Client], model: str) -> None:
     assert all(client.ask(model).is_ok for client in clients)
-    assert clients[0].status(model).status == mm.ModelStatusInfo.LOADED
+    # Another instance sees a copy a moment after it has answered.
+    wait_until(lambda: clients[0].status(model).status == mm.ModelStatusInfo.LOADED, SOON_S, lambda: model)
 
 
 def test_the_same_registration_again_is_known(clients: list[Client]) -> None:
@@ -143,6 +144,8 @@ def test_what_is_written_keeps_its_fields(
     ours = {"type", "lu", "refs", "actionable"}  # these may change, and have meanings of ModelMesh's
     for name, record in before.items():
         kept = {key: value for key, value in record.items() if key not in ours}
+        if name == ACTIVE and name not in after:
+            continue  # the alias has moved on, and it was to be deleted then
         assert {key: value for key, value in after[name].items() if key not in ours} == kept
     assert after["team/nested"]["type"] == "NLCLASSIFIER"
     assert after["team/nested"]["refs"] == 1

@@ -60,6 +60,8 @@ def up(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterat
     with watched(folder, "--methods", METHODS, MM_PAYLOAD_PROCESSORS=payloads) as running:
         for model in (SHORT, LONG, ODD, SEEN):
             meshes.register(running.door, model)
+        with running.door.channel() as channel:
+            ModelMeshStub(channel).setVModel(mm.SetVModelRequest(vModelId=ODD, targetModelId=ODD))
         yield running
 
 

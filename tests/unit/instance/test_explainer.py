@@ -115,7 +115,7 @@ async def test_what_turned_out_too_big_is_told_with_what_would_help(instance: An
     await instance.infer("iris")
     await asyncio.sleep(60)
     told = await explain(instance)
-    assert told.state is State.FAILED
+    assert told.state is State.FITS_NOWHERE
     assert "OUT_OF_RANGE" in told.cause
     assert "memory" in told.cure
 
