@@ -79,13 +79,17 @@ class Announcer:
 
     def refresh(self, model: ModelId) -> None:
         """Something has become of this model here."""
-        later = self._later.pop(model, None)
+        state, later = self._cache.state(model), self._later.get(model)
+        if state in _LOADING:
+            told = self._told.get(model)
+            # Each who asks for it comes by here; that must not put it off.
+            if later is None and (told is None or told.state is not CopyState.LOADING):
+                self._tell_later(model, TOLD_LATER_S)
+            return
         if later is not None:
             later.cancel()
-        state = self._cache.state(model)
-        if state in _LOADING:
-            self._tell_later(model, TOLD_LATER_S)
-        elif state is EntryState.SIZING and model not in self._told:
+            del self._later[model]
+        if state is EntryState.SIZING and model not in self._told:
             self._tell_later(model, MEASURED_S_MAX)
         else:
             self._tell(model)

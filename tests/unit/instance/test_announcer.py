@@ -156,3 +156,17 @@ async def test_with_a_new_lease_all_is_told_anew(mesh: AMesh) -> None:
     assert record_told(it).address == "b:8080"
     assert mesh["a"].sees("iris").keys() == {"b"}
     assert "b" in mesh.keys("leader/")
+
+
+async def test_who_asks_for_a_slow_load_again_and_again_does_not_put_its_telling_off(
+    instance: AnInstance,
+) -> None:
+    instance.runtime.load_s = 60.0
+    await instance.registered("iris")
+    info = (await instance.models.record(IRIS)).info
+    for _ in range(20):
+        instance.loader.start_load(IRIS, info, used_s=instance.clock.now_s())
+        await asyncio.sleep(TOLD_LATER_S / 10)
+    record = copy_told(instance)
+    assert record is not None
+    assert record.state is CopyState.LOADING
