@@ -8,9 +8,9 @@ Read   settings over mesh_settings and door_settings (named: how one is declared
        (what is made of what). A request: request_path over plans, naming, aliases, resolving, sending
        (targets, slots, in_flight), several, shadows, observers. The mesh: mesh_state (what is seen),
        announcer (what is told), wayfinder (the rules asked), peer_links and peer_service, copies. By the
-       clock: housekeeping, scaler, leading over vmodel_moves, drain, crashes, restoring. Management:
-       models, vmodels. The runtime: loader with flights, provisioning and unloading, runtime_watch. For
-       people: explainer over recalling and reasons, state_lines, relay_figures, cache_figures,
-       mesh_figures. Then followed_file with dataplane_file and constraints_file, dynamic_config, spi,
-       assembly.
+       clock: housekeeping (garbage), scaler, leading over vmodel_moves, drain, crashes, restoring.
+       Management: models, vmodels. The runtime: loader with flights, provisioning and unloading,
+       runtime_watch. For people: explainer over recalling and reasons, state_lines, relay_figures,
+       cache_figures, mesh_figures. Then followed_file with dataplane_file and constraints_file,
+       dynamic_config, spi, assembly.
 """

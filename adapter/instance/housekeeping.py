@@ -1,5 +1,6 @@
 """What an instance does by the clock, each thing at its own pace, until it ends."""
 
+import gc
 import logging
 from dataclasses import replace
 from typing import Final
@@ -8,6 +9,7 @@ from zlib import crc32
 from adapter.domain.errors import AdapterError, RecordUnreadable
 from adapter.domain.ids import ModelId
 from adapter.domain.records import ModelRecord
+from adapter.instance.garbage import Keeping
 from adapter.instance.parts import Parts
 from adapter.instance.settings import InstanceSettings
 from adapter.mesh.reaping import Pass, Reaper
@@ -20,6 +22,7 @@ REAP_AFTER_RESET_S: Final = 30.0
 """The same after the registry was away: what was unregistered meanwhile was not told."""
 USE_NOTED_H: Final = 6.0
 """So many hours later than the use that is written down, a use is written (reference: ModelMesh core 3.4)."""
+KEEPING_EVERY_S: Final = 0.5
 PAGE: Final = 1000
 PAGE_PAUSE_S: Final = 0.02
 
@@ -42,6 +45,14 @@ def keep_house(settings: InstanceSettings, parts: Parts) -> None:
     start(parts.leading.run(), name="lead")
     start(parts.config.follow(), name="follow the registry's configuration")
     start(Janitor(parts).run(), name="janitor")
+    start(_keep_records(parts), name="keep records from the garbage collector")
+
+
+async def _keep_records(parts: Parts) -> None:
+    keeping = Keeping(gc.freeze)
+    while True:
+        await parts.clock.sleep(KEEPING_EVERY_S)
+        keeping.look(len(parts.cache) + len(parts.state.view), busy=parts.cache.loading > 0)
 
 
 class Janitor:

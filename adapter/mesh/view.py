@@ -64,6 +64,10 @@ class MeshView:
     def __repr__(self) -> str:
         return f"<MeshView {len(self._records)} instances, copies of {len(self._copies)} models>"
 
+    def __len__(self) -> int:
+        """Of how many models there is a copy, or a failed load."""
+        return len(self._copies)
+
     # What is seen.
 
     @property
