@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import platform
+import random
 import socket
 import statistics
 import subprocess
@@ -146,10 +147,26 @@ def aio_method(channel: aio.Channel, name: str) -> "aio.UnaryUnaryMultiCallable[
     return call
 
 
+PORTS = (12_000, 32_000)
+"""Below those that Linux gives to connections (`ip_local_port_range`)."""
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A port of the loopback that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
+    """A port of the loopback that nobody listens on.
+
+    It is none of those that the kernel gives to connections, or one of them could have it by the time that it
+    is listened on; and none that was given here before.
+    """
+    while True:
+        port = random.randrange(*PORTS)
+        if port in _given:
+            continue
+        _given.add(port)
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
         return port
 
 

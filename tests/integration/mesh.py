@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from typing import TypeVar
 import grpc
 
 from adapter.peers.mesh_client import MeshClient
+from bench import harness
 from tests.fakes import model_runtime_server
 from tests.fakes.model_runtime_server import ExampleRuntime
 
@@ -31,9 +31,7 @@ StartedT = TypeVar("StartedT")
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return harness.free_port()
 
 
 @dataclass(slots=True)
