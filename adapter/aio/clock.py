@@ -21,6 +21,17 @@ class Clock(Protocol):
         ...
 
 
+def epoch_ms_at(clock: Clock, at_s: float) -> int:
+    """A moment of the clock, as records have it."""
+    return clock.epoch_ms() - round((clock.now_s() - at_s) * 1e3)
+
+
+def seconds_at(clock: Clock, at_ms: int) -> float:
+    """A moment of a record, as the clock has it; what lies ahead is now, and so is 0."""
+    now_s = clock.now_s()
+    return now_s - max(clock.epoch_ms() - at_ms, 0) / 1e3 if at_ms else now_s
+
+
 class LoopClock:
     """The event loop's own time; virtual where the loop's is. It stays with the loop that first asks it."""
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from adapter.cache.copies import Copies
 from adapter.cache.departures import Departure
-from adapter.cache.entry import CacheEntry, EntryState, Step
+from adapter.cache.entry import CacheEntry, EntryState
+from adapter.cache.eviction import Policy
 from adapter.cache.failed import FailedLoads
 from adapter.cache.failures import Failure
 from adapter.cache.loads import Loads
@@ -127,10 +128,10 @@ class CacheView:
         """How its last copy here came to go; None: there was none, or it is long ago."""
         return self._copies.departures.latest(model)
 
-    def entry_story(self, model: ModelId) -> tuple[Step, ...]:
-        """The latest steps of what is here, or on its way."""
-        entry = self._entries.get(model)
-        return () if entry is None else tuple(entry.story)
+    @property
+    def policy(self) -> Policy:
+        """By what it chooses whom to evict."""
+        return self._copies.order.policy
 
     def queue_position(self, model: ModelId) -> int | None:
         """How many loads begin before this one; None: it is not queued. Looks at the whole queue."""
@@ -159,18 +160,6 @@ class CacheView:
             pinned=entry.pinned,
             guarded_until_s=self._copies.guards.until_s(model),
         )
-
-    def suspects(self, *, since_s: float) -> tuple[tuple[ModelId, ...], tuple[ModelId, ...]]:
-        """Who may have ended the runtime: what it was loading, and what it was used for.
-
-        In use is what requests hold now, and what was used since `since_s`, when the runtime was last known
-        to live: a request that was cut off does not hold its model any more.
-        """
-        loading = tuple(entry.model for entry in self._loads if entry.state is EntryState.LOADING)
-        in_use = tuple(
-            entry.model for entry in self._copies if entry.worth.pins or entry.worth.used_s >= since_s
-        )
-        return loading, in_use
 
     # How well it does.
 

@@ -33,6 +33,7 @@ class EvictionOrder:
 
     def __init__(self, policy: Policy = "gdsf", chance: Callable[[], float] | None = None) -> None:
         chance = chance or Random(_SEED).random  # noqa: S311 - it guards nothing
+        self.policy: Final = policy
         self._gdsf = policy == "gdsf"
         self._lhd = policy == "lhd"
         self._clock = 0.0

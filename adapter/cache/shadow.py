@@ -29,11 +29,6 @@ class ShadowFigures:
     lru_hits: int
     lru_misses: int
 
-    @property
-    def saved_s(self) -> float:
-        """Load seconds saved; below zero if LRU would have done better."""
-        return self.lru_spent_s - self.spent_s
-
 
 class ShadowLru:
     """The list that LRU would have."""

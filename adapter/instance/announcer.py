@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from adapter.aio.clock import Clock
+from adapter.aio.clock import Clock, epoch_ms_at
 from adapter.cache.entry import EntryState
 from adapter.cache.model_cache import ModelCache
 from adapter.domain.errors import (
@@ -24,6 +24,7 @@ from adapter.domain.errors import (
 )
 from adapter.domain.ids import ModelId
 from adapter.domain.records import CopyRecord, CopyState, InstanceRecord
+from adapter.instance.held import held
 from adapter.instance.mesh_state import INSTANCES, LEADER, MeshState
 from adapter.registry.encoding import encode_copy, encode_instance
 from adapter.registry.presence import Presence
@@ -34,6 +35,8 @@ TOLD_LATER_S: Final = 0.1
 """A load that takes no longer than this is told when it is done."""
 MEASURED_S_MAX: Final = 0.01
 """How long a loaded copy is not told, because its size is still being asked for."""
+TOLD_S_MAX: Final = 2.0
+"""How long the registry may take to hear of it, where somebody waits for that."""
 RECORD_EVERY_S: Final = 40.0
 """The own record is told again after so long, however little has changed (reference: ModelMesh core 3.5)."""
 RECORD_PAUSE_S: Final = 2.0
@@ -44,9 +47,6 @@ EVERYWHERE: Final = (BadModelKey, StorageKeyUnknown, StorageAccessDenied, Object
 
 CRASHED: Final = "UNAVAILABLE: the runtime ended while it loaded or answered this model"
 CRASHES_REMEMBERED_MAX: Final = 10_000
-
-_LOADED: Final = frozenset({EntryState.SIZING, EntryState.ACTIVE})
-_LOADING: Final = frozenset({EntryState.QUEUED, EntryState.PULLING, EntryState.WAITING, EntryState.LOADING})
 
 
 class Announcer:
@@ -79,8 +79,8 @@ class Announcer:
 
     def refresh(self, model: ModelId) -> None:
         """Something has become of this model here."""
-        state, later = self._cache.state(model), self._later.get(model)
-        if state in _LOADING:
+        later = self._later.get(model)
+        if held(self._cache, model) is CopyState.LOADING:
             told = self._told.get(model)
             # Each who asks for it comes by here; that must not put it off.
             if later is None and (told is None or told.state is not CopyState.LOADING):
@@ -89,7 +89,7 @@ class Announcer:
         if later is not None:
             later.cancel()
             del self._later[model]
-        if state is EntryState.SIZING and model not in self._told:
+        if self._cache.state(model) is EntryState.SIZING and model not in self._told:
             self._tell_later(model, MEASURED_S_MAX)
         else:
             self._tell(model)
@@ -100,6 +100,13 @@ class Announcer:
         if later is not None:
             later.cancel()
             self._tell(model)
+
+    async def told(self, model: ModelId) -> None:
+        """Wait until the registry has what became of this model here, if that is quick."""
+        later = self._later.get(model)
+        if later is not None:
+            await self._clock.sleep(max(later.when() - asyncio.get_running_loop().time(), 0.0))
+        await self.settled(TOLD_S_MAX)
 
     def crashed(self, model: ModelId) -> None:
         """The runtime ended while it loaded or answered this model."""
@@ -137,20 +144,20 @@ class Announcer:
             tell(model)
 
     def _copy(self, model: ModelId) -> CopyRecord | None:
-        cache, state = self._cache, self._cache.state(model)
-        now_s, now_ms = self._clock.now_s(), self._clock.epoch_ms()
+        cache, clock, state = self._cache, self._clock, held(self._cache, model)
+        now_s, now_ms = clock.now_s(), clock.epoch_ms()
         crashes = self._crashes.get(model, 0)
         failure = cache.failure(model, now_s)
         if failure is not None:
             return CopyRecord(
                 state=CopyState.FAILED,
-                since_ms=now_ms - round((now_s - failure.at_s) * 1e3),
+                since_ms=epoch_ms_at(clock, failure.at_s),
                 failure=failure.error.described,
-                until_ms=now_ms + round((failure.expires_s - now_s) * 1e3),
+                until_ms=epoch_ms_at(clock, failure.expires_s),
                 everywhere=is_everywhere(failure.error),
                 crashes=crashes,
             )
-        if state not in _LOADED and state not in _LOADING:
+        if state is None:
             if not crashes:
                 return None
             # Others are to know that it was tried here, and that it may be tried again.
@@ -159,10 +166,10 @@ class Announcer:
             )
         since_s, worth = cache.loading_since(model), cache.worth(model, now_s)
         return CopyRecord(
-            state=CopyState.LOADED if state in _LOADED else CopyState.LOADING,
-            since_ms=now_ms if since_s is None else now_ms - round((now_s - since_s) * 1e3),
+            state=state,
+            since_ms=now_ms if since_s is None else epoch_ms_at(clock, since_s),
             size_bytes=0 if worth is None else worth.size_bytes,
-            load_s=round(worth.load_s, 6) if worth is not None and state in _LOADED else 0.0,
+            load_s=round(worth.load_s, 6) if worth is not None and state is CopyState.LOADED else 0.0,
             crashes=crashes,
         )
 
@@ -225,16 +232,14 @@ class Announcer:
         self._presence.put(self._state.key(INSTANCES, self._state.here), encode_instance(self.record))
 
     def _now(self) -> InstanceRecord:
-        cache, now_s = self._cache, self._clock.now_s()
+        cache = self._cache
         coldest_s = cache.coldest_used_s()
         return replace(
             self.record,
             capacity_bytes=cache.capacity_bytes,
             used_bytes=cache.used_bytes,
             copies=cache.copies,
-            coldest_ms=None
-            if coldest_s is None
-            else self._clock.epoch_ms() - round((now_s - coldest_s) * 1e3),
+            coldest_ms=None if coldest_s is None else epoch_ms_at(self._clock, coldest_s),
             loading=cache.loading,
             loading_slots=cache.loading_slots,
             rpm=self.rpm(),

@@ -7,10 +7,9 @@ the leader that fills free space.
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final
 
-from adapter.aio.clock import Clock
+from adapter.aio.clock import Clock, seconds_at
 from adapter.domain.errors import AdapterError, Code, told_elsewhere
 from adapter.domain.ids import InstanceId, ModelId
 from adapter.domain.records import CopyState, ModelRecord
@@ -33,19 +32,13 @@ ASKING_S_MAX: Final = 5.0
 """How long another instance may take to say that it has queued a load."""
 
 
-class Outcome(Enum):
-    """What came of it."""
-
-    LOADED = "loaded"
-    LOADING = "loading"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Added:
     """A copy that there will be, or is."""
 
     instance: InstanceId
-    outcome: Outcome
+    loaded: bool
+    """Else it is being loaded."""
 
 
 class Copies:
@@ -60,10 +53,10 @@ class Copies:
         links: PeerLinks,
         reasons: Reasons,
         clock: Clock,
-        told: Callable[[], Awaitable[None]],
+        told: Callable[[ModelId], Awaitable[None]],
         tell_now: Callable[[ModelId], None],
     ) -> None:
-        """`tell_now` has the registry told of a load at once; `told` waits until it has heard everything."""
+        """`tell_now` has the registry told of a load at once; `told` waits until it has heard."""
         self._here = here
         self._ways = ways
         self._loader = loader
@@ -112,7 +105,7 @@ class Copies:
                     raise  # an instance that was asked does not tell which of these errors it was
                 tried[verdict.instance] = error.described
                 problem = error
-                await self._told()  # whom the model ended is known before it is tried elsewhere
+                await self._told(model)  # whom the model ended is known before it is tried elsewhere
         assert problem is not None
         raise problem
 
@@ -145,14 +138,15 @@ class Copies:
         )
 
     async def _here_too(self, model: ModelId, record: ModelRecord, *, wait_s: float, used_ms: int) -> Added:
-        used_s = self._used_s(used_ms)
+        used_s = seconds_at(self._clock, used_ms)
         if wait_s:
             await self._loader.load(model, record.info, used_s=used_s, pinned=record.rules.pinned)
-            return Added(instance=self._here, outcome=Outcome.LOADED)
+            await self._told(model)  # whoever is told that it is loaded may ask another instance about it
+            return Added(instance=self._here, loaded=True)
         self._loader.start_load(model, record.info, used_s=used_s, pinned=record.rules.pinned)
         self._tell_now(model)
-        await self._told()
-        return Added(instance=self._here, outcome=Outcome.LOADING)
+        await self._told(model)
+        return Added(instance=self._here, loaded=False)
 
     async def _there(
         self,
@@ -175,7 +169,7 @@ class Copies:
         )
         if loaded:
             await self._seen(instance, model)
-        return Added(instance=instance, outcome=Outcome.LOADED if loaded else Outcome.LOADING)
+        return Added(instance=instance, loaded=loaded)
 
     async def _seen(self, instance: InstanceId, model: ModelId) -> None:
         """Wait a moment until the table of copies says what the other instance has said."""
@@ -184,7 +178,3 @@ class Copies:
             if copy is not None and copy.state is CopyState.LOADED:
                 return
             await self._clock.sleep(SEEN_LOOK_S)
-
-    def _used_s(self, used_ms: int) -> float:
-        now_s = self._clock.now_s()
-        return now_s - max(self._clock.epoch_ms() - used_ms, 0) / 1e3 if used_ms else now_s

@@ -9,13 +9,13 @@ import asyncio
 import logging
 from typing import Final
 
-from adapter.aio.clock import Clock
-from adapter.cache.entry import EntryState
+from adapter.aio.clock import Clock, epoch_ms_at
 from adapter.cache.model_cache import ModelCache
 from adapter.domain.errors import AdapterError
-from adapter.domain.ids import ModelId
-from adapter.instance.announcer import Announcer
+from adapter.domain.records import CopyState
+from adapter.instance.announcer import TOLD_S_MAX, Announcer
 from adapter.instance.copies import Copies
+from adapter.instance.held import held
 from adapter.instance.in_flight import InFlight
 from adapter.instance.models import Models
 from adapter.instance.scaler import Scaler
@@ -26,11 +26,6 @@ log = logging.getLogger(__name__)
 
 KEPT_BACK_S: Final = 5.0
 """Of the grace period so much is left for calls in flight (reference: ModelMesh core 4.19)."""
-TOLD_S_MAX: Final = 2.0
-"""How long the registry may take to be told that this instance drains."""
-
-_LOADED: Final = (EntryState.SIZING, EntryState.ACTIVE)
-_COMING: Final = (EntryState.QUEUED, EntryState.PULLING, EntryState.WAITING, EntryState.LOADING)
 
 
 class Drain:
@@ -88,33 +83,26 @@ class Drain:
         log.info("this instance holds no copy that others know of")
 
     def _plan(self, budget_s: float) -> LeavingPlan:
-        now_s, now_ms = self._clock.now_s(), self._clock.epoch_ms()
-        held = []
+        now_s, there = self._clock.now_s(), []
         for model in list(self._cache):
-            state, worth, used_s = (
-                self._cache.state(model),
-                self._cache.worth(model, now_s),
-                self._cache.used_s(model),
-            )
-            if state not in _LOADED and state not in _COMING:
+            state = held(self._cache, model)
+            if state is None:
                 continue
-            held.append(
+            worth, used_s = self._cache.worth(model, now_s), self._cache.used_s(model)
+            there.append(
                 Held(
                     model=model,
-                    used_ms=now_ms - round((now_s - (used_s or 0.0)) * 1e3),
+                    used_ms=epoch_ms_at(self._clock, used_s or 0.0),
                     load_s=0.0 if worth is None else worth.load_s,
                     rules=self._models.at_hand(model).rules,
-                    loaded_elsewhere=self._loaded_elsewhere(model),
-                    loading=state in _COMING,
+                    # This instance drains, and so is not among those.
+                    loaded_elsewhere=self._copies.loaded(model),
+                    loading=state is CopyState.LOADING,
                     in_use=self._in_flight.get(model, 0),
                 )
             )
         others = [each for id_, each in self._ways.instances().items() if id_ != self._ways.state.here]
-        return leaving_plan(held, others, now_ms=now_ms, budget_s=budget_s)
-
-    def _loaded_elsewhere(self, model: ModelId) -> int:
-        """Loaded copies of instances that stay; this one drains, and so is not among them."""
-        return self._copies.loaded(model)
+        return leaving_plan(there, others, now_ms=self._clock.epoch_ms(), budget_s=budget_s)
 
     async def _move(self, plan: LeavingPlan, ends_s: float) -> None:
         moves = iter(plan.moves)

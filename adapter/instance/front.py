@@ -49,6 +49,7 @@ class Front:
         self._relay = relay
         self._stack = stack
         self._handed = dict(handed)
+        self._shared = GRPC in handed
         self.endpoints: dict[str, str] = {}
         """What it listens on, by what it is for."""
 
@@ -83,6 +84,11 @@ class Front:
             await relay.listen(f"{UNIX}{settings.management_socket}", management=True)
         await self._open_rest()
         await self._serve_metrics()
+
+    def leave(self) -> None:
+        """Take no more clients where another instance listens on the same socket, which takes them then."""
+        if self._shared:
+            self._relay.stop_taking()
 
     async def _open_rest(self) -> None:
         settings = self._settings

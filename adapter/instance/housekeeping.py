@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final
 from zlib import crc32
 
+from adapter.aio.clock import epoch_ms_at
 from adapter.domain.errors import AdapterError, RecordUnreadable
 from adapter.domain.ids import ModelId
 from adapter.domain.records import ModelRecord
@@ -88,7 +89,7 @@ class Janitor:
         parts, used_s = self._parts, self._parts.cache.used_s(model)
         if used_s is None or isinstance(record, RecordUnreadable) or parts.records.read_only:
             return
-        used_ms = parts.clock.epoch_ms() - round((parts.clock.now_s() - used_s) * 1e3)
+        used_ms = epoch_ms_at(parts.clock, used_s)
         if used_ms - record.last_used_ms >= self._use_noted_ms:
             await parts.records.update(
                 model, lambda there: replace(there, last_used_ms=max(there.last_used_ms, used_ms))

@@ -125,6 +125,7 @@ async def _serving_mesh(
             readiness.serve(parts)
             yield
             readiness.leaving()
+            doors.leave()
             await parts.drain.leave()
         await parts.presence.close()
 
@@ -179,7 +180,7 @@ def _tell_ready(settings: InstanceSettings, parts: Parts, endpoints: Mapping[str
 async def _take_place(settings: InstanceSettings, parts: Parts, doors: Front) -> None:
     """Become one of the mesh. Raises `RegistryUnavailable`, or `InvalidRequest` for an id that is taken."""
     await parts.config.check_enabled()
-    if settings.etcd is not None:
+    if settings.has_peers:
         await doors.open_to_peers()
     parts.owner.create_task(parts.presence.run(), name="keep the lease")
     parts.state.follow_in(parts.owner)

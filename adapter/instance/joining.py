@@ -14,7 +14,7 @@ from adapter.instance.cache_figures import tell_cache
 from adapter.instance.copies import Copies
 from adapter.instance.crashes import Crashes
 from adapter.instance.doors import Doors
-from adapter.instance.drain import TOLD_S_MAX, Drain
+from adapter.instance.drain import Drain
 from adapter.instance.dynamic_config import DynamicConfig
 from adapter.instance.explainer import Explainer
 from adapter.instance.leading import Leading
@@ -92,7 +92,7 @@ class _Joiner:
             links=self.links,
             reasons=self.reasons,
             clock=edges.clock,
-            told=self._told,
+            told=self.announcer.told,
             tell_now=self.announcer.tell_now,
         )
         self.aliases = Aliases(self.vmodel_records)
@@ -155,10 +155,6 @@ class _Joiner:
             default_owner=self.settings.default_owner,
             read_only=self.settings.kv_read_only,
         )
-
-    async def _told(self) -> None:
-        """Wait until the registry has what this instance tells, if that is quick."""
-        await self.announcer.settled(TOLD_S_MAX)
 
     def _restoring(self, models: Models) -> Restoring:
         return Restoring(
@@ -274,7 +270,7 @@ class _Joiner:
             observers=observers,
             watch=edges.watch,
             clock=edges.clock,
-            told=self._told,
+            told=self.announcer.told,
         )
         return RequestPath(
             naming=naming,
@@ -283,7 +279,7 @@ class _Joiner:
                 watch=edges.watch,
                 doors=doors,
                 naming=naming,
-                has_peers=self.settings.etcd is not None,
+                has_peers=self.settings.has_peers,
             ),
             resolving=resolving,
             sending=sending,

@@ -148,6 +148,11 @@ class MeshSettings(DoorSettings):
         return tuple(sorted({label.strip() for label in self.labels.split(",") if label.strip()}))
 
     @property
+    def has_peers(self) -> bool:
+        """Whether the registry is one that other instances reach too."""
+        return bool(self.kv_store.get_secret_value())
+
+    @property
     def etcd(self) -> EtcdOptions | None:
         """How the registry is reached; None: it is embedded. Raises `BadEtcdOptions`."""
         told = self.kv_store.get_secret_value()

@@ -22,7 +22,7 @@ from adapter.domain.ids import InstanceId, ModelId
 from adapter.domain.records import CopyRecord, CopyRules, CopyState, ModelInfo, ModelRecord
 from adapter.domain.status import CopyStatus, ModelReport, ModelStatus
 from adapter.instance.aliases import Aliases
-from adapter.instance.copies import Copies, Outcome
+from adapter.instance.copies import Copies
 from adapter.instance.loader import Loader
 from adapter.instance.runtime_watch import RuntimeWatch
 from adapter.instance.wayfinder import Wayfinder
@@ -296,8 +296,8 @@ class Models:
         except AdapterError as error:
             log.debug("a report tells of a failed load", extra={"model": model, "error": error.described})
             return self._failed(model, error)
-        loaded = added.outcome is Outcome.LOADED
-        return self._with_copy(model, added.instance, ModelStatus.LOADED if loaded else ModelStatus.LOADING)
+        status = ModelStatus.LOADED if added.loaded else ModelStatus.LOADING
+        return self._with_copy(model, added.instance, status)
 
     def _failed(self, model: ModelId, error: AdapterError) -> ModelReport:
         """What is known, though the failure may not be remembered, or not be told here yet."""

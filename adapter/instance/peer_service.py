@@ -1,6 +1,6 @@
 """What this instance does for the others (`mesh.Peer`): who it is, a copy here, what it knows of a model."""
 
-from adapter.aio.clock import Clock
+from adapter.aio.clock import Clock, seconds_at
 from adapter.cache.model_cache import ModelCache
 from adapter.domain.errors import told_elsewhere
 from adapter.domain.ids import InstanceId, ModelId
@@ -53,8 +53,7 @@ class PeerService:
         verdict = self._ways.served_here(model, told)
         if isinstance(verdict, Reject):
             raise told_elsewhere(verdict.code, verdict.text)
-        now_s = self._clock.now_s()
-        used_s = now_s - max(self._clock.epoch_ms() - last_used_ms, 0) / 1e3 if last_used_ms else now_s
+        used_s = seconds_at(self._clock, last_used_ms)
         self._reasons.note(model, because)
         if wait:
             await self._loader.load(model, told.info, used_s=used_s, pinned=told.rules.pinned)

@@ -65,7 +65,7 @@ class Resolving:
         observers: Observers,
         watch: RuntimeWatch,
         clock: Clock,
-        told: Callable[[], Awaitable[None]],
+        told: Callable[[ModelId], Awaitable[None]],
     ) -> None:
         """`told` waits until the registry has what this instance tells: others are to know who ended it."""
         self._models = models
@@ -114,7 +114,7 @@ class Resolving:
             except RuntimeUnavailable as error:
                 log.info("load is tried again", extra={"model": named[0], "error": error.described})
                 problem = error
-                await self._told()
+                await self._told(named[0])
             except AdapterError as error:
                 if is_everywhere(error) or isinstance(error, ModelNotFound):
                     raise
@@ -146,7 +146,7 @@ class Resolving:
                 target = await self._carried_out(call, reading, named, found, record, verdict)
             except RuntimeUnavailable as error:
                 problem = error
-                await self._told()
+                await self._told(model)
             except AdapterError as error:
                 if is_everywhere(error):
                     raise

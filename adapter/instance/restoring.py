@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from adapter.aio.clock import Clock
-from adapter.cache.entry import EntryState
 from adapter.cache.model_cache import ModelCache
 from adapter.domain.errors import AdapterError
 from adapter.domain.ids import ModelId
+from adapter.domain.records import CopyState
 from adapter.domain.runtime import RuntimeStatus
 from adapter.instance.announcer import Announcer
 from adapter.instance.copies import Copies
+from adapter.instance.held import held
 from adapter.instance.loader import Loader
 from adapter.instance.models import Models
 from adapter.instance.reasons import Reasons
@@ -28,8 +29,6 @@ RESTORED_MAX: Final = 1000
 """Models that are loaded again; the queue of loads is for those who ask."""
 AT_ONCE: Final = 100
 """Models after which others have their turn."""
-
-_LOADED: Final = (EntryState.SIZING, EntryState.ACTIVE)
 
 
 class Restoring:
@@ -58,11 +57,11 @@ class Restoring:
 
     def runtime_reset(self, status: RuntimeStatus) -> None:
         """The runtime is a new one, and holds nothing."""
-        held = self._held()
+        lately = self._held()
         self._loader.runtime_reset(status)
-        if held:
-            log.info("what the runtime held is loaded again", extra={"models": len(held)})
-            self._owner.create_task(self._restore(held), name="load again what the runtime held")
+        if lately:
+            log.info("what the runtime held is loaded again", extra={"models": len(lately)})
+            self._owner.create_task(self._restore(lately), name="load again what the runtime held")
 
     def _held(self) -> list[tuple[ModelId, float]]:
         """What was loaded and used lately, the last used first."""
@@ -70,13 +69,13 @@ class Restoring:
         used = [
             (model, self._cache.used_s(model) or 0.0)
             for model in self._cache
-            if self._cache.state(model) in _LOADED and not self._announcer.crashes(model)
+            if held(self._cache, model) is CopyState.LOADED and not self._announcer.crashes(model)
         ]
         lately = [(model, used_s) for model, used_s in used if used_s >= since_s]
         return sorted(lately, key=lambda each: -each[1])[:RESTORED_MAX]
 
-    async def _restore(self, held: Sequence[tuple[ModelId, float]]) -> None:
-        for number, (model, used_s) in enumerate(held, start=1):
+    async def _restore(self, lately: Sequence[tuple[ModelId, float]]) -> None:
+        for number, (model, used_s) in enumerate(lately, start=1):
             try:
                 record = await self._models.record(model)
             except AdapterError as error:

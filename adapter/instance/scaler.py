@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping
 from typing import Final
 
-from adapter.aio.clock import Clock
+from adapter.aio.clock import Clock, epoch_ms_at
 from adapter.cache.entry import EntryState
 from adapter.cache.messages import Dropped
 from adapter.cache.model_cache import ModelCache
@@ -200,15 +200,14 @@ class Scaler:
         self._loader.tell(Dropped(model=model, unregistered=False, because=str(gone)))
 
     def _copied(self, model: ModelId, rules: CopyRules, *, steady: bool = False) -> Copied:
-        now_s, now_ms = self._clock.now_s(), self._clock.epoch_ms()
-        used_s, worth = self._cache.used_s(model), self._cache.worth(model, now_s)
+        used_s, worth = self._cache.used_s(model), self._cache.worth(model, self._clock.now_s())
         marks, rates = self._demand.marks, self._demand.rates
         return Copied(
             model=model,
             rules=rules,
             copies=self._ways.copies(model),
             size_bytes=0 if worth is None else worth.size_bytes,
-            used_ms=0 if used_s is None else now_ms - round((now_s - used_s) * 1e3),
+            used_ms=0 if used_s is None else epoch_ms_at(self._clock, used_s),
             rpm=rates.rpm(model),
             concurrency=rates.concurrency(model),
             asked_ms=self._demand.asked_ms(model),

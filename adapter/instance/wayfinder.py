@@ -9,11 +9,11 @@ from dataclasses import replace
 from typing import Final
 
 from adapter.aio.clock import Clock
-from adapter.cache.entry import EntryState
 from adapter.cache.model_cache import ModelCache
 from adapter.domain.errors import AdapterError, told_elsewhere
 from adapter.domain.ids import InstanceId, ModelId
-from adapter.domain.records import CopyRecord, CopyState, InstanceRecord, ModelRecord
+from adapter.domain.records import CopyRecord, CopyState, ModelRecord
+from adapter.instance.held import held
 from adapter.instance.mesh_state import MeshState
 from adapter.instance.peer_links import PeerLinks
 from adapter.mesh.constraints import NO_CONSTRAINTS, TypeConstraints
@@ -24,15 +24,6 @@ from adapter.mesh.view import InstanceState
 from adapter.mesh.wanted import Wanted
 
 RESTARTS: Final = "UNAVAILABLE: its runtime restarts"
-
-_HELD: Final[Mapping[EntryState, CopyState]] = {
-    EntryState.QUEUED: CopyState.LOADING,
-    EntryState.PULLING: CopyState.LOADING,
-    EntryState.WAITING: CopyState.LOADING,
-    EntryState.LOADING: CopyState.LOADING,
-    EntryState.SIZING: CopyState.LOADED,
-    EntryState.ACTIVE: CopyState.LOADED,
-}
 
 
 class Wayfinder:
@@ -69,23 +60,22 @@ class Wayfinder:
         balanced: bool = False,
     ) -> Route:
         """What becomes of a request."""
-        wanted = self._wanted(model, record, excluded=excluded, used_ms=self._clock.epoch_ms())
-        if balanced:
-            wanted = replace(wanted, balanced=True)
+        now_ms = self._clock.epoch_ms()
         return route(
-            wanted,
+            self._wanted(model, record, excluded=excluded, used_ms=now_ms, balanced=balanced),
             self.state.view.instances,
             self.constraints,
             in_flight=self.links.in_flight,
             draw=self._draw,
-            now_ms=self._clock.epoch_ms(),
+            now_ms=now_ms,
             pending=self.links.pending,
         )
 
     def served_here(self, model: ModelId, record: ModelRecord) -> LoadHere | Reject:
         """What becomes of a request that another instance sent here to be loaded."""
-        wanted = self._wanted(model, record, excluded={}, used_ms=self._clock.epoch_ms())
-        return served_here(wanted, self.state.view.instances, self.constraints, now_ms=self._clock.epoch_ms())
+        now_ms = self._clock.epoch_ms()
+        wanted = self._wanted(model, record, excluded={}, used_ms=now_ms)
+        return served_here(wanted, self.state.view.instances, self.constraints, now_ms=now_ms)
 
     def place(
         self,
@@ -112,27 +102,23 @@ class Wayfinder:
     def copies(self, model: ModelId) -> Mapping[InstanceId, CopyRecord]:
         """All of the model's copies, with what this instance itself knows of its own."""
         there, here = self.state.view.copies(model), self.state.here
-        own, held = there.get(here), self.held_here(model)
-        if own is None and held is None:
+        own, own_state = there.get(here), self.held_here(model)
+        if (None if own is None else own.state) is own_state:
+            return there
+        if own_state is not None:
+            return {**there, here: CopyRecord(state=own_state, since_ms=self._clock.epoch_ms())}
+        if own is None or self._cache.failure(model, self._clock.now_s()) is not None:
             return there
         copies = dict(there)
-        if held is not None:
-            if own is None or own.state is not held:
-                copies[here] = CopyRecord(state=held, since_ms=self._clock.epoch_ms())
-        elif self._cache.failure(model, self._clock.now_s()) is None and own is not None:
-            # Nothing is here any more. Its crashes count all the same.
-            copies.pop(here)
-            if own.crashes:
-                copies[here] = replace(own, state=CopyState.FAILED, until_ms=0)
+        # Nothing is here any more. Its crashes count all the same.
+        copies.pop(here)
+        if own.crashes:
+            copies[here] = replace(own, state=CopyState.FAILED, until_ms=0)
         return copies
 
     def held_here(self, model: ModelId) -> CopyState | None:
         """What this instance's cache has of the model."""
-        state = self._cache.state(model)
-        return None if state is None else _HELD.get(state)
-
-    def own_record(self) -> InstanceRecord:
-        return self.state.view.instances[self.state.here].record
+        return held(self._cache, model)
 
     def error_of(self, model: ModelId, reject: Reject) -> AdapterError:
         """A rejection as an error; the failure of our own load, if there was one, says it better."""
@@ -149,7 +135,13 @@ class Wayfinder:
         )
 
     def _wanted(
-        self, model: ModelId, record: ModelRecord, *, excluded: Mapping[InstanceId, str], used_ms: int
+        self,
+        model: ModelId,
+        record: ModelRecord,
+        *,
+        excluded: Mapping[InstanceId, str],
+        used_ms: int,
+        balanced: bool = False,
     ) -> Wanted:
         silent = self.links.silent()
         if not self._runtime_there() and self._others_answer(silent):
@@ -162,6 +154,7 @@ class Wayfinder:
             here=self.state.here,
             held_here=self.held_here(model),
             excluded={**silent, **excluded} if silent else excluded,
+            balanced=balanced,
             used_ms=used_ms,
             sent_to=self.links.sent_to(model),
             size_bytes=max((copy.size_bytes for copy in copies.values()), default=0),

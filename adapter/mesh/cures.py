@@ -56,8 +56,6 @@ def for_departure(why: Gone, size_bytes: int) -> str:
             )
         case Gone.SURPLUS | Gone.UNLOADED:
             return "The next call loads it again; register it with minCopies to have it kept loaded."
-        case Gone.LEFT:
-            return "The next call loads it elsewhere; minCopies 2 keeps a copy while an instance leaves."
         case Gone.RESTARTED | Gone.LOST:
             return "The next call loads it again; the runtime's log tells why the runtime let it go."
         case Gone.UNREGISTERED | Gone.OTHER:

@@ -17,7 +17,6 @@ class Gone(Enum):
     EVICTED = "evicted"
     SURPLUS = "given up"
     UNLOADED = "unloaded"
-    LEFT = "its instance left"
     RESTARTED = "its runtime restarted"
     LOST = "its runtime lost it"
     UNREGISTERED = "unregistered"
@@ -44,7 +43,6 @@ _HAPPENED: Final = {
     Gone.EVICTED: "was evicted",
     Gone.SURPLUS: "was given up",
     Gone.UNLOADED: "was unloaded on demand",
-    Gone.LEFT: "went with its instance",
     Gone.RESTARTED: "went when its runtime restarted",
     Gone.LOST: "went when its runtime lost it",
     Gone.UNREGISTERED: "was unloaded because the model was unregistered",

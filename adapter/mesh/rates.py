@@ -45,7 +45,6 @@ class Rates:
         self._ticked_s = now_s
         self._seconds = deque[_Second](maxlen=WINDOW_TICKS)
         self._minute = _Window(span_s=60.0, part_s=0.0)
-        self._minutes = _Window(span_s=360.0, part_s=60.0)
 
     def __repr__(self) -> str:
         return f"<Rates {self.total_rpm:.0f} calls a minute>"
@@ -68,7 +67,6 @@ class Rates:
         self._seconds.append(_Second(took_s=took_s, calls=calls, in_flight=dict(in_flight)))
         total = sum(calls.values())
         self._minute.add(total, took_s)
-        self._minutes.add(total, took_s)
         return calls
 
     # What is asked.
@@ -110,17 +108,11 @@ class Rates:
         """Calls of all models here, a minute, over the last minute."""
         return self._minute.rpm
 
-    @property
-    def busyness_rpm(self) -> float:
-        """The same over the last six to seven minutes (reference: ModelMesh core 4.11, busyness)."""
-        return self._minutes.rpm
-
     def check(self) -> None:
         """What is known is of the last seconds alone, and the sums are right."""
         assert len(self._seconds) <= WINDOW_TICKS
         assert all(calls > 0 for second in self._seconds for calls in second.calls.values())
         self._minute.check()
-        self._minutes.check()
 
 
 class _Window:

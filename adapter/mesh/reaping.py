@@ -6,12 +6,11 @@ so: a registration may come while a pass goes by. And it is not believed when mo
 to go: then the registry was emptied or restored, and to serve on is better than to believe it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from adapter.domain.ids import ModelId
-from adapter.domain.records import VModelRecord
 
 SUSPICIOUS_SHARE: Final = 0.5
 SUSPICIOUS_MIN: Final = 3
@@ -67,43 +66,3 @@ class Reaper:
                 "registry was emptied, register them again; they are served until then"
             )
         return Reaped(drop=tuple([ModelId(name) for name in sorted(confirmed)]))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dangling:
-    """An alias that names a model which is not registered."""
-
-    vmodel: str
-    model: str
-    role: str
-    """Which of its models that is: `active`, `target`, `canary` or `shadow`."""
-
-
-def named_models(vmodels: Iterable[VModelRecord]) -> set[str]:
-    """All models that these aliases name: what a pass is to look for."""
-    return {model for vmodel in vmodels for model in _roles(vmodel).values()}
-
-
-def dangling(vmodels: Mapping[str, VModelRecord], missing: frozenset[str]) -> list[Dangling]:
-    """Which of these aliases name a model that is missing, in order of their names."""
-    return [
-        Dangling(vmodel=name, model=model, role=role)
-        for name in sorted(vmodels)
-        for role, model in _roles(vmodels[name]).items()
-        if model in missing
-    ]
-
-
-def _roles(vmodel: VModelRecord) -> dict[str, str]:
-    """The models that an alias names, each once, by the first of its roles."""
-    named = {
-        "active": vmodel.active,
-        "target": vmodel.target,
-        "canary": vmodel.canary,
-        "shadow": vmodel.shadow,
-    }
-    roles: dict[str, str] = {}
-    for role, model in named.items():
-        if model and model not in roles.values():
-            roles[role] = model
-    return roles

@@ -80,12 +80,6 @@ class UsageMarks:
         for model in gone:
             del self._heavy_ms[model]
 
-    def is_steady(self, model: ModelId, now_ms: int) -> bool:
-        """Whether it was used between 7 and 40 minutes ago."""
-        minute = now_ms // MINUTE_MS
-        last, bits = self._used.get(model, (minute, 0))
-        return bool(_shifted(bits, max(minute - last, 0)) & _EARLIER)
-
     def heavy_ms(self, model: ModelId) -> int | None:
         """When it was last used heavily; None: not in the last ten hours."""
         return self._heavy_ms.get(model)

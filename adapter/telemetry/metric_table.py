@@ -136,6 +136,9 @@ _MESH = {
     "remesh_instances": _gauge("Instances of the mesh, as this one sees them", "state"),
     "remesh_registry_writes_total": _counter("Keys written to the registry by this instance"),
     "remesh_registry_transactions_total": _counter("Transactions that carried them"),
+    "remesh_registry_confirmed": _gauge(
+        "1 while the registry is known to have all that this instance tells of itself, else 0"
+    ),
     "remesh_leases_lost_total": _counter("How often this instance's lease ended before it did"),
     "remesh_shadow_calls_total": _counter("Calls copied to the shadow of an alias", "outcome"),
 }

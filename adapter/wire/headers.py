@@ -81,11 +81,6 @@ def is_balanced(metadata: Iterable[Pair]) -> bool:
     return (BALANCED_KEY, "true") in metadata
 
 
-def has_hopped(metadata: Iterable[Pair]) -> bool:
-    """Whether another instance forwarded the call: it is not forwarded again."""
-    return any(key == HOPS_KEY for key, _ in metadata)
-
-
 def forwarded(metadata: Iterable[Pair]) -> list[Pair]:
     """Those of a caller's metadata that are not for the mesh or the transport."""
     return [pair for pair in metadata if _is_forwarded(pair[0])]

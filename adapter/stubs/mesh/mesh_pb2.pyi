@@ -157,12 +157,8 @@ class RecallResponse(_message.Message):
     INSTANCE_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     SINCE_FIELD_NUMBER: _builtins.int
-    STORY_FIELD_NUMBER: _builtins.int
     DEPARTED_FIELD_NUMBER: _builtins.int
     DEPARTED_MS_FIELD_NUMBER: _builtins.int
-    FAILURE_FIELD_NUMBER: _builtins.int
-    CAPACITY_BYTES_FIELD_NUMBER: _builtins.int
-    USED_BYTES_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     instance: _builtins.str
     state: _builtins.str
@@ -172,32 +168,20 @@ class RecallResponse(_message.Message):
     departed: _builtins.str
     """why the last copy went, if that is remembered"""
     departed_ms: _builtins.int
-    failure: _builtins.str
-    """`CODE: text`"""
-    capacity_bytes: _builtins.int
-    used_bytes: _builtins.int
     size_bytes: _builtins.int
-    @_builtins.property
-    def story(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """latest changes, oldest first"""
-
     def __init__(
         self,
         *,
         instance: _builtins.str = ...,
         state: _builtins.str = ...,
         since: _builtins.str = ...,
-        story: _abc.Iterable[_builtins.str] | None = ...,
         departed: _builtins.str = ...,
         departed_ms: _builtins.int = ...,
-        failure: _builtins.str = ...,
-        capacity_bytes: _builtins.int = ...,
-        used_bytes: _builtins.int = ...,
         size_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity_bytes", b"capacity_bytes", "departed", b"departed", "departed_ms", b"departed_ms", "failure", b"failure", "instance", b"instance", "since", b"since", "size_bytes", b"size_bytes", "state", b"state", "story", b"story", "used_bytes", b"used_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["departed", b"departed", "departed_ms", b"departed_ms", "instance", b"instance", "since", b"since", "size_bytes", b"size_bytes", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -178,7 +178,6 @@ class CacheMachine(RuleBasedStateMachine):
         assert (self.cache.queue_position(model) is not None) == queued
         departure = self.cache.departure(model)
         assert departure is None or str(departure)
-        assert set(self.loading) == set(self.cache.suspects(since_s=self.now_s)[0])
 
     @precondition(lambda self: self.waiting)
     @rule(data=st.data())

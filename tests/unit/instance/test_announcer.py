@@ -135,6 +135,16 @@ async def test_what_is_withdrawn_is_not_told_again(instance: AnInstance) -> None
     assert instance.holds("iris")
 
 
+async def test_who_is_told_of_a_load_finds_it_in_the_registry(instance: AnInstance) -> None:
+    record = await instance.registered("iris")
+    await instance.parts.copies.add(
+        ModelId("iris"), await instance.models.record(record), because="a test asks", wait_s=30.0
+    )
+    told = copy_told(instance)
+    assert told is not None
+    assert told.state is CopyState.LOADED
+
+
 async def test_who_cannot_reach_the_registry_is_not_kept_waiting(instance: AnInstance) -> None:
     instance.registry.away = True
     instance.parts.announcer.announce(draining=True)

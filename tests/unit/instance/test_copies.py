@@ -7,7 +7,7 @@ import pytest
 from adapter.domain.errors import AdapterError, ModelCorrupt, NowhereToLoad, ObjectMissing
 from adapter.domain.ids import InstanceId, ModelId
 from adapter.domain.records import CopyState
-from adapter.instance.copies import Added, Outcome
+from adapter.instance.copies import Added
 from tests.unit.instance.meshed import AMesh, AnInstance
 
 IRIS = ModelId("iris")
@@ -27,7 +27,7 @@ async def test_each_copy_goes_where_there_is_none_until_all_have_one(mesh: AMesh
     await mesh["a"].registered("iris")
     for copies in (1, 2, 3):
         added = await add(mesh["a"])
-        assert added.outcome is Outcome.LOADED
+        assert added.loaded
         await asyncio.sleep(1)
         assert len(mesh.held("iris")) == mesh["a"].parts.copies.loaded(IRIS) == copies
     with pytest.raises(NowhereToLoad, match="it holds the model already"):
@@ -39,7 +39,7 @@ async def test_who_does_not_wait_is_told_that_it_loads(mesh: AMesh) -> None:
     for each in mesh:
         each.runtime.load_s = 20.0
     added = await add(mesh["a"], wait_s=0.0)
-    assert added.outcome is Outcome.LOADING
+    assert not added.loaded
     await asyncio.sleep(1)
     copies = mesh["a"].parts.copies
     assert (copies.loaded(IRIS), copies.there_or_coming(IRIS)) == (0, 1)

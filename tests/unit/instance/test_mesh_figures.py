@@ -17,6 +17,7 @@ MESHS = frozenset(
         "remesh_load_seconds_total",
         "remesh_cache_loads_waiting",
         "remesh_instances",
+        "remesh_registry_confirmed",
         "remesh_leases_lost_total",
         "remesh_shadow_calls_total",
     }
@@ -40,6 +41,7 @@ async def test_every_figure_is_told_from_the_start(instance: AnInstance) -> None
         "remesh_load_seconds_total": {"own": 0.0, "lru": 0.0},
         "remesh_cache_loads_waiting": {"": 0.0},
         "remesh_instances": {"there": 1.0, "draining": 0.0, "silent": 0.0},
+        "remesh_registry_confirmed": {"": 1.0},
         "remesh_leases_lost_total": {"": 0.0},
         "remesh_shadow_calls_total": {"sent": 0.0, "dropped": 0.0},
     }

@@ -83,11 +83,6 @@ async def test_who_was_too_much_is_recalled_as_evicted_for_no_other(instance: An
             Departure(why=Gone.SURPLUS, words="two are enough"),
             id="given up",
         ),
-        pytest.param(
-            Dropped(model=IRIS, unregistered=False, because="its instance left: it drains"),
-            Departure(why=Gone.LEFT, words="it drains"),
-            id="left",
-        ),
     ],
 )
 async def test_who_went_on_purpose_is_recalled_with_whose(
@@ -96,6 +91,15 @@ async def test_who_went_on_purpose_is_recalled_with_whose(
     await instance.load_here("iris")
     instance.loader.tell(dropped)
     assert departure(recall(instance).departed) == gone
+
+
+async def test_lru_says_how_long_it_was_unused() -> None:
+    async with one_instance(Given(capacity_bytes=MODEL_BYTES, settings={"eviction": "lru"})) as instance:
+        await instance.load_here("iris")
+        await asyncio.sleep(60)
+        await instance.load_here("rose")
+        gone = departure(recall(instance).departed)
+        assert gone.words.startswith("to make room for rose, as the copy that was unused for longest (60 s")
 
 
 @pytest.mark.parametrize("lost", [True, False], ids=["lost", "restarted"])

@@ -132,9 +132,7 @@ def test_a_model_that_was_evicted_a_moment_ago() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "why", [Gone.SURPLUS, Gone.UNLOADED, Gone.LEFT, Gone.RESTARTED], ids=lambda why: why.name
-)
+@pytest.mark.parametrize("why", [Gone.SURPLUS, Gone.UNLOADED, Gone.RESTARTED], ids=lambda why: why.name)
 def test_a_model_whose_copy_went_otherwise(why: Gone) -> None:
     gone = Departure(why=why)
     state, cause, cure = told(facts(recalled={A: Recalled(departed=str(gone), departed_ms=NOW_MS - 500)}))

@@ -4,8 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter.domain.ids import ModelId
-from adapter.domain.records import VModelRecord
-from adapter.mesh.reaping import Dangling, Pass, Reaped, Reaper, dangling, named_models
+from adapter.mesh.reaping import Pass, Reaped, Reaper
 
 
 def done(held: Iterable[str], *pages: Iterable[str]) -> Pass:
@@ -53,18 +52,3 @@ def test_of_two_copies_both_may_go() -> None:
     reaper = Reaper()
     reaper.judge(done("ab"))
     assert reaper.judge(done("ab")) == Reaped(drop=(ModelId("a"), ModelId("b")))
-
-
-def test_aliases_of_models_that_are_gone_are_found() -> None:
-    vmodels = {
-        "v2": VModelRecord(active="a", target="gone"),
-        "v1": VModelRecord(active="gone", target="gone", canary="b", shadow="gone too"),
-        "v3": VModelRecord(active="a", target="b"),
-    }
-    assert named_models(vmodels.values()) == {"a", "b", "gone", "gone too"}
-    missing = done(named_models(vmodels.values()), "ab").missing
-    assert dangling(vmodels, missing) == [
-        Dangling(vmodel="v1", model="gone", role="active"),
-        Dangling(vmodel="v1", model="gone too", role="shadow"),
-        Dangling(vmodel="v2", model="gone", role="target"),
-    ]

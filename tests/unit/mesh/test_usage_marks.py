@@ -47,16 +47,7 @@ def test_a_clock_that_goes_back_does_no_harm() -> None:
     marks = UsageMarks()
     marks.used([A], 60 * MINUTE_MS)
     assert marks.used([A], 0) == []
-    assert not marks.is_steady(A, 0)
     assert marks.used([A], 70 * MINUTE_MS) == [A]
-
-
-def test_it_can_be_asked_at_any_time() -> None:
-    marks = UsageMarks()
-    marks.used([A], 0)
-    asked = [marks.is_steady(A, minute * MINUTE_MS) for minute in (6, 7, 40, 41)]
-    assert asked == [False, True, True, False]
-    assert not marks.is_steady(B, 0)
 
 
 def test_what_was_unused_for_longest_is_forgotten_first_when_there_are_too_many() -> None:
@@ -65,8 +56,8 @@ def test_what_was_unused_for_longest_is_forgotten_first_when_there_are_too_many(
         marks.used(models, minute * MINUTE_MS)
         marks.used_heavily(models, minute * MINUTE_MS)
         marks.check()
-    assert [marks.is_steady(model, 10 * MINUTE_MS) for model in (A, B, C)] == [True, False, True]
     assert [marks.heavy_ms(model) for model in (A, B, C)] == [2 * MINUTE_MS, None, 3 * MINUTE_MS]
+    assert marks.used([A, B, C], 10 * MINUTE_MS) == [A, C]
 
 
 def test_what_no_rule_asks_for_any_more_is_forgotten() -> None:
@@ -91,9 +82,8 @@ def test_a_model_can_be_forgotten() -> None:
     assert marks.heavy_ms(A) is None
 
 
-@given(st.lists(st.integers(0, 200), min_size=1, max_size=40).map(sorted))
+@given(st.sets(st.integers(0, 200), min_size=1, max_size=40).map(sorted))
 def test_the_bits_say_what_the_list_of_uses_says(minutes: list[int]) -> None:
     now = minutes[-1]
-    marks = UsageMarks()
-    used_at(*minutes, marks=marks)
-    assert marks.is_steady(A, now * MINUTE_MS) is any(7 <= now - minute <= 40 for minute in minutes)
+    steady = any(7 <= now - minute <= 40 for minute in minutes)
+    assert used_at(*minutes) is steady
