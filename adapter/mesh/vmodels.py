@@ -13,7 +13,7 @@ from typing import Final
 
 from adapter.domain.errors import InvalidRequest, ModelExists, ModelNotFound, RecordUnreadable, Refused
 from adapter.domain.ids import ModelId
-from adapter.domain.records import ModelInfo, ModelRecord, VModelRecord
+from adapter.domain.records import CopyRules, ModelInfo, ModelRecord, VModelRecord
 from adapter.domain.status import ModelReport
 from adapter.mesh.vmodel_states import Cause, VModelStatus, check_step
 
@@ -51,6 +51,8 @@ class SetVModel:
     owner: str = ""
     split: Split | None = None
     """None: as it was."""
+    rules: CopyRules | None = None
+    """Of the target; None: as they were."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,11 +145,14 @@ def set_vmodel(
     for model in models_wanted(asked) - {asked.target}:
         if held.model(model) is None:
             raise _not_found(model)
+    after: VModelRecord
+    cause: Cause | None
     if before is None:
         first = VModelRecord(active=asked.target, target=asked.target, owner=asked.owner or default_owner)
-        return _writes(held, _with_split(first, asked.split), Cause.CREATED, created=created)
-    after, cause = _aimed(asked, before, held, copies)
-    return _writes(held, after, cause, created=created)
+        after, cause = _with_split(first, asked.split), Cause.CREATED
+    else:
+        after, cause = _aimed(asked, before, held, copies)
+    return _with_rules(_writes(held, after, cause, created=created), asked, held)
 
 
 def delete_vmodel(held: Held, *, owner: str) -> Writes | None:
@@ -278,6 +283,14 @@ def _tidy(record: VModelRecord) -> VModelRecord:
     if record.canary == record.active:
         record = replace(record, canary="", canary_percent=0)
     return replace(record, shadow="") if record.shadow == record.active else record
+
+
+def _with_rules(writes: Writes, asked: SetVModel, held: Held) -> Writes:
+    """The same, and the target has the rules that are asked for."""
+    target = writes.models.get(asked.target, held.model(asked.target))
+    if asked.rules is None or target is None or target.rules == asked.rules:
+        return writes
+    return replace(writes, models={**writes.models, asked.target: replace(target, rules=asked.rules)})
 
 
 def _writes(

@@ -9,9 +9,11 @@ from typing import Self
 import grpc
 
 from adapter.domain.errors import AdapterError, Code
-from adapter.domain.ids import ModelId
-from adapter.domain.records import ModelInfo
-from adapter.domain.status import ModelStatus
+from adapter.domain.ids import InstanceId, ModelId
+from adapter.domain.records import ModelInfo, VModelRecord
+from adapter.domain.status import CopyStatus, ModelReport, ModelStatus
+from adapter.mesh.vmodel_states import VModelStatus
+from adapter.mesh.vmodels import SetVModel, VModelReport
 from adapter.stubs.inference import open_inference_pb2 as v2
 from adapter.stubs.inference.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from adapter.stubs.mesh import mesh_pb2
@@ -93,6 +95,23 @@ class MeshClient:
         with _our_words():
             await self._mesh.setVModel(request)
 
+    async def put_vmodel(self, asked: SetVModel) -> VModelReport:
+        """Make the alias as asked, and its target with it."""
+        with _our_words():
+            return _vmodel_told(await self._mesh.setVModel(_set_vmodel(asked)))
+
+    async def delete_vmodel(self, vmodel: str, *, owner: str = "") -> None:
+        """Forget the alias; one that is not there is fine."""
+        with _our_words():
+            await self._mesh.deleteVModel(mm.DeleteVModelRequest(vModelId=vmodel, owner=owner))
+
+    async def vmodel(self, vmodel: str, *, owner: str = "") -> VModelReport:
+        """What the mesh knows of the alias; of one that is not there, or another owner's: NOT_FOUND."""
+        with _our_words():
+            return _vmodel_told(
+                await self._mesh.getVModelStatus(mm.GetVModelStatusRequest(vModelId=vmodel, owner=owner))
+            )
+
     async def status(self, model: ModelId) -> Told:
         """What the mesh knows of the model; never causes a load."""
         with _our_words():
@@ -125,6 +144,71 @@ def server_timings(trailers: grpc.aio.Metadata | None) -> dict[str, float]:
     """Milliseconds by step out of `server-timing: pull;dur=12.1, load;dur=4` (W3C Server-Timing)."""
     headers = ", ".join(str(value) for name, value in trailers or () if name == "server-timing")
     return {step: float(ms) for step, ms in _STEP.findall(headers)}
+
+
+def _set_vmodel(asked: SetVModel) -> mm.SetVModelRequest:
+    request = mm.SetVModelRequest(
+        vModelId=asked.vmodel,
+        targetModelId=asked.target,
+        updateOnly=asked.update_only,
+        autoDeleteTargetModel=asked.auto_delete,
+        loadNow=asked.load_now,
+        force=asked.force,
+        sync=asked.sync,
+        expectedTargetModelId=asked.expected_target,
+        owner=asked.owner,
+    )
+    if asked.info is not None:
+        request.modelInfo.CopyFrom(
+            mm.ModelInfo(type=asked.info.type, path=asked.info.path, key=asked.info.key)
+        )
+    if asked.split is not None:
+        split = asked.split
+        request.split.CopyFrom(
+            mm.Split(
+                canaryModelId=split.canary, canaryPercent=split.canary_percent, shadowModelId=split.shadow
+            )
+        )
+    if asked.rules is not None:
+        rules = asked.rules
+        request.copyRules.CopyFrom(
+            mm.CopyRules(minCopies=rules.copies_min, maxCopies=rules.copies_max, pin=rules.pinned)
+        )
+    return request
+
+
+def _vmodel_told(info: mm.VModelStatusInfo) -> VModelReport:
+    status = VModelStatus(info.status)
+    if status is VModelStatus.NOT_FOUND:
+        return VModelReport()
+    split = info.split
+    return VModelReport(
+        status=status,
+        record=VModelRecord(
+            active=info.activeModelId,
+            target=info.targetModelId,
+            owner=info.owner,
+            failed=status is VModelStatus.TRANSITION_FAILED,
+            canary=split.canaryModelId,
+            canary_percent=split.canaryPercent,
+            shadow=split.shadowModelId,
+        ),
+        active=_report(info.activeModelStatus) if info.HasField("activeModelStatus") else None,
+        target=_report(info.targetModelStatus) if info.HasField("targetModelStatus") else None,
+    )
+
+
+def _report(info: mm.ModelStatusInfo) -> ModelReport:
+    return ModelReport(
+        status=ModelStatus(info.status),
+        errors=tuple(info.errors),
+        copies=tuple(
+            CopyStatus(
+                instance=InstanceId(copy.location), status=ModelStatus(copy.copyStatus), since_ms=copy.time
+            )
+            for copy in info.modelCopyInfos
+        ),
+    )
 
 
 def _told(info: mm.ModelStatusInfo) -> Told:

@@ -210,6 +210,7 @@ def _asked(request: mm.SetVModelRequest) -> SetVModel:
         expected_target=request.expectedTargetModelId,
         owner=request.owner,
         split=_split(request.split) if request.HasField("split") else None,
+        rules=_copy_rules(request.copyRules) if request.HasField("copyRules") else None,
     )
 
 

@@ -285,6 +285,7 @@ class SetVModelRequest(_message.Message):
     EXPECTEDTARGETMODELID_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
     SPLIT_FIELD_NUMBER: _builtins.int
+    COPYRULES_FIELD_NUMBER: _builtins.int
     vModelId: _builtins.str
     targetModelId: _builtins.str
     updateOnly: _builtins.bool
@@ -300,6 +301,10 @@ class SetVModelRequest(_message.Message):
     def split(self) -> Global___Split:
         """ours; absent: as it was"""
 
+    @_builtins.property
+    def copyRules(self) -> Global___CopyRules:
+        """ours, of the target; absent: as it was"""
+
     def __init__(
         self,
         *,
@@ -314,10 +319,11 @@ class SetVModelRequest(_message.Message):
         expectedTargetModelId: _builtins.str = ...,
         owner: _builtins.str = ...,
         split: Global___Split | None = ...,
+        copyRules: Global___CopyRules | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["modelInfo", b"modelInfo", "split", b"split"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["copyRules", b"copyRules", "modelInfo", b"modelInfo", "split", b"split"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["autoDeleteTargetModel", b"autoDeleteTargetModel", "expectedTargetModelId", b"expectedTargetModelId", "force", b"force", "loadNow", b"loadNow", "modelInfo", b"modelInfo", "owner", b"owner", "split", b"split", "sync", b"sync", "targetModelId", b"targetModelId", "updateOnly", b"updateOnly", "vModelId", b"vModelId"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["autoDeleteTargetModel", b"autoDeleteTargetModel", "copyRules", b"copyRules", "expectedTargetModelId", b"expectedTargetModelId", "force", b"force", "loadNow", b"loadNow", "modelInfo", b"modelInfo", "owner", b"owner", "split", b"split", "sync", b"sync", "targetModelId", b"targetModelId", "updateOnly", b"updateOnly", "vModelId", b"vModelId"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
