@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from adapter.cli.running import fail, run
-from adapter.cli.settings import BadSettings, read_settings, settings_table
+from adapter.cli.settings import BadSettings, read_settings
 from adapter.instance.instance import run_instance
+from adapter.instance.settings import InstanceSettings
 from adapter.telemetry import logs
 
 
@@ -31,6 +32,7 @@ def command(
     """
     try:
         settings = read_settings(
+            InstanceSettings,
             spi_only=spi_only,
             runtime=runtime,
             service_name=service_name,
@@ -41,13 +43,3 @@ def command(
         fail(f"these settings must be mended first:\n{error}")
     logs.configure(level=settings.log_level, form=settings.log_format)
     run(run_instance(settings, variables=os.environ), told_in=settings.termination_path)
-
-
-def settings_help() -> str:
-    """The settings as the end of the command's help."""
-    # click wraps a paragraph unless it begins with \b.
-    lines = ["Environment variables, with their defaults:", "", "\b"]
-    for name, default, about in settings_table():
-        lines.append(f"  {name}" + (f"  [{default}]" if default else ""))
-        lines.append(f"      {about}")
-    return "\n".join(lines)

@@ -3,6 +3,8 @@
 import typer
 
 from adapter.cli import demo, explain, infer, instance, models, registry, up
+from adapter.cli.settings import settings_help
+from adapter.instance.settings import InstanceSettings
 
 app = typer.Typer(
     name="remesh",
@@ -17,7 +19,7 @@ app = typer.Typer(
 app.command("demo")(demo.command)
 app.command("explain")(explain.command)
 app.command("infer")(infer.command)
-app.command("instance", epilog=instance.settings_help())(instance.command)
+app.command("instance", epilog=settings_help(InstanceSettings))(instance.command)
 app.command("registry")(registry.command)
 app.command("up")(up.command)
 app.add_typer(models.app, name="get")

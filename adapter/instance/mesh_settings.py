@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr
 
 from adapter.instance.door_settings import DoorSettings, Port
-from adapter.instance.named import named
+from adapter.domain.named import named
 from adapter.mesh.constraints import NO_CONSTRAINTS, BadTypeConstraints, TypeConstraints
 from adapter.registry.etcd_options import BadEtcdOptions, EtcdOptions, read_etcd_options
 from adapter.servers.peer_tls import PeersTls, peers_tls

@@ -13,7 +13,7 @@ from pydantic_settings import SettingsConfigDict
 
 from adapter.instance.door_settings import Port
 from adapter.instance.mesh_settings import MeshSettings
-from adapter.instance.named import named
+from adapter.domain.named import named
 
 RuntimeKind = Literal["model-runtime", "python", "mlserver"]
 

@@ -53,6 +53,23 @@ class Told:
     """By the instance that has it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelTls:
+    """How a client of the mesh shows itself, and whom it trusts; PEM."""
+
+    roots: bytes | None = None
+    """None: the system's."""
+    key: bytes | None = field(default=None, repr=False)
+    certificates: bytes | None = None
+    """With `key`: shown to the server."""
+    authority: str = ""
+    """The name that the server's certificate must have; empty: the address."""
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        """As gRPC takes them."""
+        return grpc.ssl_channel_credentials(self.roots, self.key, self.certificates)
+
+
 class MeshClient:
     """Speaks to one mesh. All calls raise `MeshRefused`."""
 
@@ -64,13 +81,22 @@ class MeshClient:
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, address: str) -> AsyncIterator[Self]:
-        """A client of the mesh at `host:port` or `unix:path`; plaintext."""
-        limits = [
+    async def connect(cls, address: str, *, tls: ChannelTls | None = None) -> AsyncIterator[Self]:
+        """A client of the mesh at `host:port` or `unix:path`; of several addresses with commas in turn."""
+        options: list[tuple[str, int | str]] = [
             ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
             ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
         ]
-        async with grpc.aio.insecure_channel(address, options=limits) as channel:
+        if "," in address:
+            address = f"{'ipv6' if address.startswith('[') else 'ipv4'}:{address}"
+            options.append(("grpc.service_config", '{"loadBalancingConfig":[{"round_robin":{}}]}'))
+        if tls is None:
+            channel = grpc.aio.insecure_channel(address, options=options)
+        else:
+            if tls.authority:
+                options.append(("grpc.ssl_target_name_override", tls.authority))
+            channel = grpc.aio.secure_channel(address, tls.credentials(), options=options)
+        async with channel:
             yield cls(channel)
 
     async def register(self, model: ModelId, info: ModelInfo, *, load_now: bool = False) -> Told:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from adapter.cli.settings import settings_table
+from adapter.instance.settings import InstanceSettings
 from adapter.registry.etcd_options import read_etcd_options
 from tests.integration.conftest import tool
 from tests.tools import compose as compose_recipe
@@ -74,7 +75,7 @@ def test_versions_are_pinned(services: dict[str, Any]) -> None:
 
 
 def test_an_instance_is_given_only_settings_that_it_knows(services: dict[str, Any]) -> None:
-    known = {name for name, _, _ in settings_table()}
+    known = {name for name, _, _ in settings_table(InstanceSettings)}
     for name in INSTANCES:
         assert services[name]["environment"].keys() <= known
 

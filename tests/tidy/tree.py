@@ -23,7 +23,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "adapter/demo/tour.py": "tests/integration/test_demo.py takes it",
     "adapter/instance/assembly.py": "it only joins; tests/integration/test_spi_only.py and others",
     "adapter/instance/instance.py": "it only joins; tests/integration/test_first_light.py and others run it",
-    "adapter/instance/named.py": "it declares settings; tests/unit/instance/test_door_settings.py",
+    "adapter/domain/named.py": "it declares settings; tests/unit/instance/test_door_settings.py",
     "adapter/instance/settings.py": "tests/unit/cli/test_settings.py reads them as a command does",
     "adapter/demo/showing.py": "it shows what the demo asks; tests/integration/test_demo.py",
     "adapter/instance/parts.py": "it names the parts; likewise",

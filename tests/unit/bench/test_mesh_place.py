@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from adapter.cli.settings import read_settings, settings_table
+from adapter.instance.settings import InstanceSettings
 from bench.mesh.place import PREFIX, SERVICE, Place
 
 
@@ -12,13 +13,13 @@ def test_an_instance_is_told_nothing_that_it_does_not_know(
 ) -> None:
     place = Place(name="instance-0", folder=tmp_path)
     environment = place.environment(kv_store="etcd:127.0.0.1:2379", runtime_port=8085)
-    known = {name for name, _, _ in settings_table()}
+    known = {name for name, _, _ in settings_table(InstanceSettings)}
     assert set(environment) <= known
     for name in known:
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    settings = read_settings()
+    settings = read_settings(InstanceSettings)
     assert settings.instance_id == place.name
     assert (settings.kv_prefix, settings.service_name) == (PREFIX, SERVICE)
     assert (settings.grpc_port, settings.probe_port) == (place.port, place.probe_port)

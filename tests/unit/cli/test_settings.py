@@ -6,14 +6,14 @@ from adapter.instance.settings import InstanceSettings
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, _, _ in settings_table():
+    for name, _, _ in settings_table(InstanceSettings):
         monkeypatch.delenv(name, raising=False)
 
 
 def read(monkeypatch: pytest.MonkeyPatch, **env: str) -> InstanceSettings:
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    return read_settings()
+    return read_settings(InstanceSettings)
 
 
 def test_what_modelmesh_is_given_starts_ours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +41,7 @@ def test_an_old_name_is_read_where_the_new_one_is_not_set(monkeypatch: pytest.Mo
 
 def test_a_flag_wins_over_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MM_SVC_GRPC_PORT", "1")
-    assert read_settings(service_name="mm", grpc_port=2).grpc_port == 2
+    assert read_settings(InstanceSettings, service_name="mm", grpc_port=2).grpc_port == 2
 
 
 def test_every_complaint_is_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,4 +121,4 @@ def test_the_runtime_behind_the_puller(monkeypatch: pytest.MonkeyPatch, endpoint
 
 
 def test_every_setting_says_what_it_is() -> None:
-    assert all(about for _, _, about in settings_table())
+    assert all(about for _, _, about in settings_table(InstanceSettings))

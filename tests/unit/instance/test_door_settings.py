@@ -18,7 +18,7 @@ SET_ELSEWHERE = {"header_list_bytes_max": "headers_bytes_max", "age_s_max": "con
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, _, _ in settings_table():
+    for name, _, _ in settings_table(InstanceSettings):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MM_SERVICE_NAME", "mm")
 
@@ -26,7 +26,7 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def read(monkeypatch: pytest.MonkeyPatch, **env: str) -> InstanceSettings:
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    return read_settings()
+    return read_settings(InstanceSettings)
 
 
 def complaints(monkeypatch: pytest.MonkeyPatch, **env: str) -> list[str]:
@@ -70,7 +70,7 @@ def test_the_limits_of_rest_are_those_of_grpc(monkeypatch: pytest.MonkeyPatch) -
 
 def test_rest_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REST_PROXY_LISTEN_PORT", "")
-    assert read_settings().rest_port is None
+    assert read_settings(InstanceSettings).rest_port is None
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_secrets_are_used_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None
     assert SECRET in settings.payload_processors.get_secret_value()
     for shown in (repr(settings), str(settings), settings.model_dump_json(), repr(settings.tls)):
         assert SECRET not in shown
-    assert SECRET not in str(settings_table())
+    assert SECRET not in str(settings_table(InstanceSettings))
 
 
 def test_secrets_are_in_no_complaint(monkeypatch: pytest.MonkeyPatch) -> None:

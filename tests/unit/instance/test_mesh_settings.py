@@ -14,7 +14,7 @@ TLS = {"MM_TLS_KEY_CERT_PATH": "/tls/tls.crt", "MM_TLS_PRIVATE_KEY_PATH": "/tls/
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, _, _ in settings_table():
+    for name, _, _ in settings_table(InstanceSettings):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MM_SERVICE_NAME", "mm")
 
@@ -22,7 +22,7 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def read(monkeypatch: pytest.MonkeyPatch, **env: str) -> InstanceSettings:
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    return read_settings()
+    return read_settings(InstanceSettings)
 
 
 def complaints(monkeypatch: pytest.MonkeyPatch, **env: str) -> list[str]:

@@ -1,0 +1,59 @@
+"""`remesh controller`: what people declare becomes runtimes, registrations and statuses."""
+
+from typing import Annotated
+
+import typer
+
+from adapter.cli.running import fail, run
+from adapter.cli.settings import BadSettings, read_settings
+from adapter.controller.program import run_controller
+from adapter.controller.settings import ControllerSettings
+from adapter.telemetry import logs
+
+
+def command(  # noqa: PLR0913 - its options
+    *,
+    metrics_addr: Annotated[str | None, typer.Option(help="HOST:PORT of the metrics; 0: none.")] = None,
+    health_probe_bind_address: Annotated[
+        str | None, typer.Option(help="HOST:PORT of /healthz and /readyz.")
+    ] = None,
+    enable_leader_election: Annotated[
+        bool | None, typer.Option("--enable-leader-election", help="Of several controllers only one acts.")
+    ] = None,
+    leader_elect_lease_duration_sec: Annotated[
+        float | None, typer.Option(help="A leader that is silent so long is none.")
+    ] = None,
+    leader_elect_renew_deadline_sec: Annotated[
+        float | None, typer.Option(help="A leader that cannot renew for so long gives up.")
+    ] = None,
+    leader_elect_retry_period_sec: Annotated[
+        float | None, typer.Option(help="How often it is renewed, or tried for.")
+    ] = None,
+    kubeconfig: Annotated[str | None, typer.Option(help="Outside of a cluster: how to reach it.")] = None,
+    context: Annotated[str | None, typer.Option(help="The kubeconfig's context.")] = None,
+    log_format: Annotated[str | None, typer.Option(help="json, or text for people.")] = None,
+) -> None:
+    """Look after the ServingRuntimes, InferenceServices and Predictors of a Kubernetes cluster.
+
+    Settings are environment variables, with ModelMesh's names where it has one; an option wins over its
+    variable. What may change while it runs is in the ConfigMap model-serving-config. On one machine, `remesh
+    up --manifests` does the same over a folder.
+    """
+    try:
+        settings = read_settings(
+            ControllerSettings,
+            metrics_address=metrics_addr,
+            probe_address=health_probe_bind_address,
+            leader_election=enable_leader_election,
+            lease_s=leader_elect_lease_duration_sec,
+            renew_deadline_s=leader_elect_renew_deadline_sec,
+            retry_s=leader_elect_retry_period_sec,
+            kubeconfig=kubeconfig,
+            context=context,
+            log_format=log_format,
+        )
+    except BadSettings as error:
+        fail(f"these settings must be mended first:\n{error}")
+    form = "text" if settings.dev_mode_logging is not None else settings.log_format
+    logs.configure(level=settings.log_level, form=form)
+    run(run_controller(settings))
