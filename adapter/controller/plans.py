@@ -38,6 +38,8 @@ class RuntimePlan:
     """Whether the TLS secret has a `ca.crt`."""
     stamp: str = ""
     """Hash of what the pods read and do not follow; when it changes, they are replaced."""
+    marks: Mapping[str, str] = field(default_factory=dict)
+    """Kept with what runs, as annotations of its Deployment, and told again in its health."""
 
     @property
     def name(self) -> str:
@@ -59,6 +61,8 @@ class NamespacePlan:
     """Of the namespace's own copy of the etcd secret; None: it needs none."""
     etcd_files: Mapping[str, bytes] = field(default_factory=dict)
     """Further entries of that secret that the connection refers to."""
+    etcd_secret: str = "model-serving-etcd"  # noqa: S105 - a name
+    """Of that secret."""
     has_service_monitor: bool = False
     """The Prometheus operator's kinds are installed."""
 
@@ -71,6 +75,8 @@ class RuntimeHealth:
     ready: int = 0
     problem: str = ""
     """Why some do not become ready, with the last lines of the log; empty: nothing is wrong."""
+    marks: Mapping[str, str] = field(default_factory=dict)
+    """Of the plan that is run."""
 
 
 class Fleet(Protocol):
@@ -92,8 +98,12 @@ class Fleet(Protocol):
         """Have none of them any more."""
         ...
 
+    async def seen(self) -> None:
+        """Wait until what runs already, from before, is known."""
+        ...
+
     def health(self, namespace: str, runtime: str) -> RuntimeHealth:
-        """As it was heard last."""
+        """As it was heard last; `wanted` is 0 if it does not run."""
         ...
 
     def changes(self) -> AsyncIterator[tuple[str, str]]:

@@ -62,6 +62,11 @@ def read_etcd_options(kv_store: str) -> EtcdOptions:
     return _Config(Path(where), content).options()
 
 
+def read_etcd_connection(content: str) -> EtcdOptions:
+    """What the JSON of an `etcd_connection` says; certificates must be in it. Raises `BadEtcdOptions`."""
+    return _Config(Path("etcd_connection"), content).options()
+
+
 def _inline(where: str) -> EtcdOptions:
     endpoints, *settings = where.split(";")
     root_prefix = ""

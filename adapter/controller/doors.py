@@ -1,0 +1,56 @@
+"""What the controller's work is done with; a program hands it over."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from adapter.aio.clock import Clock
+from adapter.cluster.cluster import Cluster
+from adapter.controller.plans import Fleet
+from adapter.controller.verdicts import MeshAnswer
+from adapter.mesh.vmodels import SetVModel
+
+
+class Recorder(Protocol):
+    """Tells people what happened to an object."""
+
+    async def record(self, manifest: Mapping[str, Any], kind: str, reason: str, message: str) -> None:
+        """`kind` is `Normal` or `Warning`. Never raises."""
+        ...
+
+
+class Meshes(Protocol):
+    """The mesh of each namespace. Calls raise `AdapterError` for what no status tells; it is tried again."""
+
+    async def put(self, namespace: str, asked: SetVModel) -> MeshAnswer:
+        """Have the model registered, and the alias stand for it."""
+        ...
+
+    async def report(self, namespace: str, vmodel: str, *, owner: str) -> MeshAnswer:
+        """What the mesh says of it."""
+        ...
+
+    async def forget(self, namespace: str, vmodel: str, *, owner: str) -> bool:
+        """Have it forgotten; False: there is no mesh now that could be told."""
+        ...
+
+    async def drop(self, namespace: str) -> None:
+        """The namespace has no mesh any more."""
+        ...
+
+    async def close(self) -> None:
+        """Nothing more is asked."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """The edges."""
+
+    cluster: Cluster
+    fleet: Fleet
+    meshes: Meshes
+    recorder: Recorder
+    clock: Clock
+    holds_deletion: bool = True
+    """Objects are given a finalizer; those of a folder of files cannot be held."""

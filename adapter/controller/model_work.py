@@ -1,0 +1,194 @@
+"""One declared model: registered with the mesh, its status written, and forgotten when it is gone."""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from adapter.cluster.cluster import ObjectConflict
+from adapter.controller.doors import Doors
+from adapter.controller.keys import ModelKey
+from adapter.controller.manifests.spec_hash import target_id
+from adapter.controller.objects import Seen
+from adapter.controller.statuses import isvc_status, predictor_status
+from adapter.controller.statuses.registering import loads_now, registration
+from adapter.controller.statuses.standing import Observed, Standing
+from adapter.controller.verdicts import Chosen, MeshAnswer, Selection, Served, SpecInvalid, StatusPatch
+from adapter.controller.world import World
+from adapter.domain.kinds import Manifest
+from adapter.domain.specs import ModelSpec, Source
+from adapter.mesh.vmodels import VModelReport
+
+log = logging.getLogger(__name__)
+
+FINALIZER: Final = "remesh.io/registration"
+"""While it is there, the mesh may know the model; who deletes the object waits for us."""
+
+STATUS_OF: Final[Mapping[Source, Callable[[Manifest, Observed], StatusPatch]]] = {
+    Source.INFERENCE_SERVICE: isvc_status.isvc_status,
+    Source.PREDICTOR: predictor_status.predictor_status,
+}
+STANDING_OF: Final[Mapping[Source, Callable[[Manifest], Standing]]] = {
+    Source.INFERENCE_SERVICE: isvc_status.read_standing,
+    Source.PREDICTOR: predictor_status.read_standing,
+}
+
+
+class ModelWork:
+    """Looks at models, each at most once at a time."""
+
+    def __init__(self, world: World, doors: Doors) -> None:
+        self._world = world
+        self._doors = doors
+        self.waiting: dict[str, set[ModelKey]] = {}
+        """By namespace: models whose runtimes have no instance that could be asked."""
+        self.chosen: dict[ModelKey, tuple[str, ...]] = {}
+        """By what each was registered last; when that changes it is looked at again."""
+
+    async def look_at(self, key: ModelKey) -> float | None:
+        """Do what is to be done; when to look again, in seconds. Raises `AdapterError`."""
+        seen = self._world.model(key)
+        if seen is None or seen.read is None:
+            await self._forget(key)
+            return None
+        if seen.manifest["metadata"].get("deletionTimestamp"):
+            await self._let_go(key, seen)
+            return None
+        if not self._world.is_enabled(key.namespace):
+            return None
+        if not await self._is_held(seen):
+            return None  # the change comes back as an event
+        return await self._brought_to(key, seen)
+
+    async def _brought_to(self, key: ModelKey, seen: Seen[ModelSpec]) -> float | None:
+        spec = seen.spec
+        selection = None if spec is None else self._world.select(spec)
+        self.chosen[key] = fingerprint(selection)
+        answer = await self._asked(key, seen, selection)
+        patch = STATUS_OF[key.source](seen.manifest, self._observed(key, seen, selection, answer))
+        self._wait(key, selection)
+        await self._write(seen, patch)
+        return patch.look_again_s
+
+    async def _asked(self, key: ModelKey, seen: Seen[ModelSpec], selection: Selection | None) -> MeshAnswer:
+        """What the mesh says, after it was told."""
+        meshes, owner = self._doors.meshes, key.source.value
+        if seen.spec is None or selection is None:
+            assert seen.complaint is not None
+            there = await meshes.report(key.namespace, key.name, owner=owner)
+            report = there if isinstance(there, VModelReport) else None
+            return SpecInvalid(message=str(seen.complaint), report=report)
+        load_now = loads_now(seen.spec, STANDING_OF[key.source](seen.manifest))
+        return await meshes.put(key.namespace, registration(seen.spec, selection.type, load_now=load_now))
+
+    def _observed(
+        self, key: ModelKey, seen: Seen[ModelSpec], selection: Selection | None, answer: MeshAnswer
+    ) -> Observed:
+        fleet, spec = self._doors.fleet, seen.spec
+        names = self._runtimes(key.namespace, selection)
+        healths = {name: fleet.health(key.namespace, name) for name in names}
+        return Observed(
+            answer=answer,
+            served=self._served(key.namespace),
+            now_ms=self._doors.clock.epoch_ms(),
+            target="" if spec is None else target_id(spec),
+            selection=selection,
+            instances=sum(health.ready for health in healths.values()),
+            problems=tuple(f"{name}: {each.problem}" for name, each in healths.items() if each.problem),
+            generation=int(seen.manifest["metadata"].get("generation") or 0),
+        )
+
+    def _runtimes(self, namespace: str, selection: Selection | None) -> list[str]:
+        if isinstance(selection, Chosen):
+            return [runtime.name for runtime in selection.runtimes]
+        return [runtime.name for runtime in self._world.served(namespace)]
+
+    def _served(self, namespace: str) -> Served:
+        config = self._world.config
+        host = f"{config.service_name}.{namespace}"
+        rest = f"{'https' if config.tls.secret_name else 'http'}://{host}:{config.rest.port}"
+        return Served(
+            grpc_url=f"grpc://{host}:{config.service_port}", rest_url=rest if config.rest.enabled else ""
+        )
+
+    def _wait(self, key: ModelKey, selection: Selection | None) -> None:
+        """Note whether the model waits for an instance, which is told by the fleet and not by the registry."""
+        names = self._runtimes(key.namespace, selection)
+        ready = any(self._doors.fleet.health(key.namespace, name).ready for name in names)
+        waiting = self.waiting.setdefault(key.namespace, set())
+        if ready:
+            waiting.discard(key)
+        else:
+            waiting.add(key)
+
+    async def _write(self, seen: Seen[ModelSpec], patch: StatusPatch) -> None:
+        if not _is_there(_status(seen.manifest), patch.status):
+            await self._doors.cluster.patch_status(seen.key, {"status": patch.status})
+        for kind, reason, message in patch.events:
+            await self._doors.recorder.record(seen.manifest, kind, reason, message)
+
+    # Its end.
+
+    async def _forget(self, key: ModelKey) -> None:
+        """Nobody declares it any more; or another kind's object of this name does, which is not touched."""
+        self.chosen.pop(key, None)
+        self.waiting.get(key.namespace, set()).discard(key)
+        if self._world.is_listed and self._world.is_enabled(key.namespace):
+            await self._doors.meshes.forget(key.namespace, key.name, owner=key.source.value)
+
+    async def _let_go(self, key: ModelKey, seen: Seen[ModelSpec]) -> None:
+        """It is to go: the mesh forgets it first. Without a mesh it goes at once, and is swept later."""
+        finalizers = list(seen.manifest["metadata"].get("finalizers") or ())
+        if FINALIZER not in finalizers:
+            return
+        await self._forget(key)
+        finalizers.remove(FINALIZER)
+        await self._doors.cluster.patch(seen.key, _finalizers(seen.manifest, finalizers))
+        log.info("model is let go", extra={"model": str(key)})
+
+    async def _is_held(self, seen: Seen[ModelSpec]) -> bool:
+        """Have the finalizer on it before the mesh hears of it; False: somebody else was quicker."""
+        finalizers = list(seen.manifest["metadata"].get("finalizers") or ())
+        if not self._doors.holds_deletion or FINALIZER in finalizers:
+            return True
+        try:
+            patch = _finalizers(seen.manifest, [*finalizers, FINALIZER])
+            await self._doors.cluster.patch(seen.key, patch)
+        except ObjectConflict:
+            return False
+        return True
+
+
+def fingerprint(selection: Selection | None) -> tuple[str, ...]:
+    """All of a selection that a registration or a status depends on."""
+    if selection is None:
+        return ()
+    if isinstance(selection, Chosen):
+        return (selection.type, *(runtime.name for runtime in selection.runtimes))
+    return (selection.type, selection.reason.value, *(refusal.because for refusal in selection.refusals))
+
+
+def _status(manifest: Manifest) -> Mapping[str, Any]:
+    status = manifest.get("status")
+    return status if isinstance(status, Mapping) else {}
+
+
+def _finalizers(manifest: Manifest, finalizers: list[str]) -> Manifest:
+    """The list is written as a whole, so only if nobody else has changed it."""
+    return {
+        "metadata": {
+            "finalizers": finalizers,
+            "resourceVersion": manifest["metadata"].get("resourceVersion"),
+        }
+    }
+
+
+def _is_there(status: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether a merge patch with what is wanted would change nothing (RFC 7386)."""
+    for name, value in wanted.items():
+        there = status.get(name)
+        if isinstance(value, Mapping):
+            if not isinstance(there, Mapping) or not _is_there(there, value):
+                return False
+        elif there != value:
+            return False
+    return True

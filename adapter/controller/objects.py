@@ -1,0 +1,113 @@
+"""The objects of one kind as they were heard last, each read once when it changes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from adapter.cluster.cluster import Changed, Listed
+from adapter.controller.manifests.complaints import BadManifest
+from adapter.domain.kinds import Key, Kind, Manifest, key_of
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen(Generic[S]):
+    """One object, and what it says; None: it is none of ours."""
+
+    key: Key
+    manifest: Manifest
+    read: S | BadManifest | None
+
+    @property
+    def spec(self) -> S | None:
+        """What it says, if that can be read."""
+        return None if isinstance(self.read, BadManifest) else self.read
+
+    @property
+    def complaint(self) -> BadManifest | None:
+        """Why it cannot be read."""
+        return self.read if isinstance(self.read, BadManifest) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn(Generic[S]):
+    """One object before and after a change; None: it was not there, or is gone."""
+
+    key: Key
+    before: Seen[S] | None
+    after: Seen[S] | None
+
+
+class Objects(Generic[S]):
+    """All objects of a kind, by namespace and name."""
+
+    def __init__(self, kind: Kind, read: Callable[[Manifest], S | None]) -> None:
+        """`read` raises `BadManifest` for what it cannot read."""
+        self.kind = kind
+        self._read = read
+        self._seen: dict[str, dict[str, Seen[S]]] = {}
+        self.is_listed = False
+        """Whether everything that there is has been heard of."""
+
+    def __len__(self) -> int:
+        return sum(map(len, self._seen.values()))
+
+    def __iter__(self) -> Iterator[Seen[S]]:
+        for named in self._seen.values():
+            yield from named.values()
+
+    def get(self, namespace: str, name: str) -> Seen[S] | None:
+        """None: there is none."""
+        return self._seen.get(namespace, {}).get(name)
+
+    def within(self, namespace: str) -> Iterator[Seen[S]]:
+        """Those of one namespace."""
+        yield from self._seen.get(namespace, {}).values()
+
+    def hear(self, news: Listed | Changed) -> Sequence[Turn[S]]:
+        """Take note; what has changed by it."""
+        if isinstance(news, Changed):
+            return [*self._heard(news.key, news.manifest)]
+        self.is_listed = True
+        listed = {key_of(manifest, self.kind): manifest for manifest in news.objects}
+        gone = [seen.key for seen in self if seen.key not in listed]
+        turns = [turn for key in gone for turn in self._heard(key, None)]
+        for key, manifest in listed.items():
+            turns.extend(self._heard(key, manifest))
+        return turns
+
+    def _heard(self, key: Key, manifest: Manifest | None) -> Iterator[Turn[S]]:
+        named = self._seen.setdefault(key.namespace, {})
+        before = named.get(key.name)
+        if manifest is None:
+            if before is not None:
+                del named[key.name]
+                yield Turn(key, before, None)
+            return
+        if before is not None and _revision(before.manifest) == _revision(manifest) != "":
+            return
+        after = named[key.name] = self._seen_as(key, manifest, before)
+        yield Turn(key, before, after)
+
+    def _seen_as(self, key: Key, manifest: Manifest, before: Seen[S] | None) -> Seen[S]:
+        if before is not None and _same_wish(before.manifest, manifest):
+            return Seen(key, manifest, before.read)
+        try:
+            return Seen(key, manifest, self._read(manifest))
+        except BadManifest as error:
+            return Seen(key, manifest, error)
+
+
+def _revision(manifest: Manifest) -> str:
+    return str(manifest["metadata"].get("resourceVersion") or "")
+
+
+_METADATA_READ = ("labels", "annotations", "deletionTimestamp", "uid")
+
+
+def _same_wish(before: Manifest, after: Manifest) -> bool:
+    """Whether nothing but the status and the like is different, which nobody reads as a wish."""
+    return all(before["metadata"].get(name) == after["metadata"].get(name) for name in _METADATA_READ) and (
+        all(before.get(part) == after.get(part) for part in ("spec", "data", "binaryData"))
+    )

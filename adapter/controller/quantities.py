@@ -1,0 +1,24 @@
+"""Quantities as Kubernetes writes them: `500m`, `1.5`, `448Mi`, `2e3`."""
+
+import re
+from decimal import Decimal
+from typing import Final
+
+_QUANTITY: Final = re.compile(
+    r"\+?(?P<number>\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})"
+    r"(?P<suffix>[KMGTPE]i|[numkMGTPE]|[eE][+-]?\d{1,2})?"
+)
+_DECIMAL: Final = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_BINARY: Final = ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
+
+
+def quantity(text: str) -> Decimal:
+    """How much it is, in whole units. Raises `ValueError`, with what is wrong."""
+    match = _QUANTITY.fullmatch(text)
+    if match is None:
+        raise ValueError("must be a quantity such as 500m, 1.5, 448Mi or 2G")
+    number, suffix = Decimal(match["number"]), match["suffix"] or ""
+    if suffix in _BINARY:
+        return number * Decimal(1024 ** (_BINARY.index(suffix) + 1))
+    power = _DECIMAL[suffix] if suffix in _DECIMAL else int(suffix[1:] or "0")
+    return number.scaleb(power)

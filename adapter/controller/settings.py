@@ -1,0 +1,129 @@
+"""What the controller can be told, read once from the environment and the flags.
+
+Names are ModelMesh's (reference: serving controller 0.2, 0.3); the others begin with `REMESH_`. What may
+change while it runs is in the ConfigMap `model-serving-config` instead.
+"""
+
+from pathlib import Path
+from typing import Final, Literal, Self
+
+from pydantic import model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from adapter.domain.named import named
+
+NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+DEFAULT_NAMESPACE: Final = "model-serving"
+DEFAULT_DEPLOYMENT: Final = "modelmesh-controller"
+USER_CONFIG: Final = "model-serving-config"
+
+Watch = Literal["", "true", "false"]
+"""`false`: off; `true`: must be readable; empty: on where it is."""
+
+
+class ControllerSettings(BaseSettings):
+    """Everything that `remesh controller` can be told."""
+
+    model_config = SettingsConfigDict(
+        populate_by_name=True, frozen=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    namespace: str = named(
+        "NAMESPACE", default="", about="of the controller; default: the pod's, else model-serving"
+    )
+    deployment: str = named(
+        "CONTROLLER_DEPLOYMENT", default="", about="the controller's own; default: after POD_NAME"
+    )
+    pod_name: str = named("POD_NAME", default="", about="of the controller's pod")
+    namespace_scope: bool = named(
+        "NAMESPACE_SCOPE", default=False, about="look after the own namespace and no other"
+    )
+    etcd_secret_name: str = named(
+        "ETCD_SECRET_NAME", default="model-serving-etcd", about="the secret with etcd_connection"
+    )
+    isvc_watch: Watch = named(
+        "ENABLE_ISVC_WATCH", default="", about="InferenceServices: true, false, or empty: where readable"
+    )
+    csr_watch: Watch = named("ENABLE_CSR_WATCH", default="", about="ClusterServingRuntimes, likewise")
+    secret_watch: Watch = named("ENABLE_SECRET_WATCH", default="", about="storage secrets, likewise")
+    dev_mode_logging: str | None = named(
+        "DEV_MODE_LOGGING", default=None, about="if present: log for people, and more"
+    )
+
+    metrics_address: str = named(
+        "REMESH_METRICS_ADDR", default=":8080", about="where metrics are served; 0: nowhere"
+    )
+    probe_address: str = named(
+        "REMESH_HEALTH_PROBE_BIND_ADDRESS", default=":8081", about="where /healthz and /readyz are"
+    )
+    leader_election: bool = named(
+        "REMESH_ENABLE_LEADER_ELECTION", default=False, about="of several controllers only one acts"
+    )
+    lease_s: float = named(
+        "REMESH_LEADER_ELECT_LEASE_DURATION_S",
+        default=15.0,
+        about="a leader that is silent so long is none",
+        gt=0,
+    )
+    renew_deadline_s: float = named(
+        "REMESH_LEADER_ELECT_RENEW_DEADLINE_S",
+        default=10.0,
+        about="a leader that cannot renew for so long gives up",
+        gt=0,
+    )
+    retry_s: float = named(
+        "REMESH_LEADER_ELECT_RETRY_PERIOD_S", default=2.0, about="how often it is renewed, or tried for", gt=0
+    )
+
+    config_defaults: Path = named(
+        "REMESH_CONFIG_DEFAULTS",
+        default=Path("/etc/model-serving/config/default/config-defaults.yaml"),
+        about="a file with other defaults for model-serving-config",
+    )
+    kubeconfig: str = named("KUBECONFIG", default="", about="outside of a cluster: how to reach it")
+    context: str = named(
+        "REMESH_KUBE_CONTEXT", default="", about="the kubeconfig's context, if not the current"
+    )
+    webhook_port: int = named(
+        "REMESH_WEBHOOK_PORT", default=9443, about="of the webhooks; 0: none are served", ge=0
+    )
+    webhook_host: str = named("REMESH_WEBHOOK_HOST", default="0.0.0.0", about="address that they listen on")  # noqa: S104
+    webhook_url: str = named(
+        "REMESH_WEBHOOK_URL", default="", about="how the API server reaches them, if not by their Service"
+    )
+    install_crds: bool = named(
+        "REMESH_INSTALL_CRDS", default=False, about="install our resource definitions where none are"
+    )
+    resync_s: float = named(
+        "REMESH_RESYNC_S", default=600.0, about="every registration is checked again within so long", gt=0
+    )
+    workers: int = named("REMESH_WORKERS", default=16, about="objects that are looked at at once", ge=1)
+    log_level: str = named("LOG_LEVEL", default="info", about="least severe line told")
+    log_format: Literal["json", "text"] = named(
+        "REMESH_LOG_FORMAT", default="json", about="form of a log line"
+    )
+
+    @model_validator(mode="after")
+    def _times_fit(self) -> Self:
+        if not self.retry_s < self.renew_deadline_s < self.lease_s:
+            raise ValueError(
+                "REMESH_LEADER_ELECT_...: retry period, renew deadline and lease duration must grow so"
+            )
+        return self
+
+    @property
+    def own_namespace(self) -> str:
+        """Where the controller runs."""
+        if self.namespace:
+            return self.namespace
+        try:
+            return NAMESPACE_FILE.read_text().strip() or DEFAULT_NAMESPACE
+        except OSError:
+            return DEFAULT_NAMESPACE
+
+    @property
+    def own_deployment(self) -> str:
+        """What runs it: its pods' names have two parts more (reference: serving controller 0.2)."""
+        if self.deployment:
+            return self.deployment
+        return "-".join(self.pod_name.split("-")[:-2]) or DEFAULT_DEPLOYMENT

@@ -1,0 +1,251 @@
+"""What is known of the cluster, and what follows from it: which runtimes there are, who may serve a model.
+
+Nothing is asked and nothing is done here; `hear` takes note of what was heard, and answers what is to be
+looked at because of it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from adapter.cluster.cluster import Changed, Listed
+from adapter.controller.config import ControllerConfig
+from adapter.controller.keys import KIND_OF, ModelKey, NamespaceKey, RuntimeKey, WorkKey
+from adapter.controller.manifests.models import read_model
+from adapter.controller.manifests.runtimes import read_runtime
+from adapter.controller.namespaces import is_enabled
+from adapter.controller.objects import Objects, Seen, Turn
+from adapter.controller.selection import kserve
+from adapter.controller.selection.modelmesh import ModelMeshSelector
+from adapter.controller.selection.scopes import Visible, visible
+from adapter.controller.verdicts import Chosen, Selection
+from adapter.domain.kinds import (
+    CLAIM,
+    CLUSTER_SERVING_RUNTIME,
+    CONFIG_MAP,
+    NAMESPACE,
+    SECRET,
+    SERVING_RUNTIME,
+    Kind,
+    Manifest,
+)
+from adapter.domain.specs import DeploymentMode, ModelSpec, RuntimeSpec, Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What this controller looks after."""
+
+    namespace: str
+    """Its own."""
+    cluster_wide: bool = True
+    """Every enabled namespace; else its own only."""
+    every_mode: bool = False
+    """Also models that are not ModelMesh's: on the local cluster nobody else is there to serve them."""
+    etcd_secret: str = "model-serving-etcd"  # noqa: S105 - a name
+
+
+def _as_it_is(manifest: Manifest) -> Manifest:
+    return manifest
+
+
+@dataclass(slots=True)
+class _Runtimes:
+    """The runtimes of one namespace, found out once."""
+
+    visible: Visible
+    selector: ModelMeshSelector
+    served: dict[str, RuntimeSpec] = field(default_factory=dict)
+    """Those that run here, by name."""
+
+
+class World:
+    """The objects as they were heard last."""
+
+    def __init__(self, scope: Scope, config: ControllerConfig) -> None:
+        self.scope = scope
+        self.config = config
+        self.models: dict[Source, Objects[ModelSpec]] = {
+            source: Objects(KIND_OF[source], self._read_model) for source in Source
+        }
+        self.runtimes: Objects[RuntimeSpec] = Objects(SERVING_RUNTIME, read_runtime)
+        self.cluster_runtimes: Objects[RuntimeSpec] = Objects(CLUSTER_SERVING_RUNTIME, read_runtime)
+        self.namespaces: Objects[Manifest] = Objects(NAMESPACE, _as_it_is)
+        self.secrets: Objects[Manifest] = Objects(SECRET, _as_it_is)
+        self.config_maps: Objects[Manifest] = Objects(CONFIG_MAP, _as_it_is)
+        self.claims: Objects[Manifest] = Objects(CLAIM, _as_it_is)
+        followed: Sequence[Objects[Any]] = (
+            *self.models.values(),
+            self.runtimes,
+            self.cluster_runtimes,
+            self.namespaces,
+            self.secrets,
+            self.config_maps,
+            self.claims,
+        )
+        self._objects = {objects.kind: objects for objects in followed}
+        self._found: dict[str, _Runtimes] = {}
+
+    def _read_model(self, manifest: Manifest) -> ModelSpec | None:
+        return read_model(manifest, every_mode=self.scope.every_mode)
+
+    # What there is.
+
+    def is_enabled(self, namespace: str) -> bool:
+        """Whether its models and runtimes are looked after (reference: serving controller 7.1)."""
+        if not self.scope.cluster_wide:
+            return namespace == self.scope.namespace
+        seen = self.namespaces.get("", namespace)
+        return seen is not None and is_enabled(seen.manifest, own=self.scope.namespace)
+
+    def enabled(self) -> Iterator[str]:
+        """The namespaces that are looked after."""
+        if not self.scope.cluster_wide:
+            yield self.scope.namespace
+            return
+        for seen in self.namespaces:
+            if self.is_enabled(seen.key.name):
+                yield seen.key.name
+
+    def model(self, key: ModelKey) -> Seen[ModelSpec] | None:
+        """As it was heard last."""
+        return self.models[key.source].get(key.namespace, key.name)
+
+    def models_in(self, namespace: str) -> Iterator[tuple[ModelKey, ModelSpec]]:
+        """All that can be read, and are not to go."""
+        for source, objects in self.models.items():
+            for seen in objects.within(namespace):
+                spec = seen.spec
+                if spec is not None and not spec.identity.deleted:
+                    yield ModelKey(source, namespace, seen.key.name), spec
+
+    def runtime(self, key: RuntimeKey) -> RuntimeSpec | None:
+        """That runs, or is to run, in this namespace; None: there is none, or it is not to."""
+        return self._runtimes(key.namespace).served.get(key.name)
+
+    def served(self, namespace: str) -> tuple[RuntimeSpec, ...]:
+        """All that run, or are to run, in this namespace, by name."""
+        return tuple(self._runtimes(namespace).served.values())
+
+    def select(self, model: ModelSpec) -> Selection:
+        """Which runtimes may serve it."""
+        found = self._runtimes(model.identity.namespace)
+        if model.mode is DeploymentMode.MODELMESH:
+            return found.selector.select(model)
+        return kserve.select(model, found.visible)
+
+    def users(self, runtime: RuntimeKey) -> Iterator[ModelSpec]:
+        """The models of the namespace that the runtime may serve."""
+        for _, model in self.models_in(runtime.namespace):
+            selection = self.select(model)
+            if isinstance(selection, Chosen) and any(
+                each.name == runtime.name for each in _serving(selection, model)
+            ):
+                yield model
+
+    def secret(self, namespace: str, name: str) -> Manifest | None:
+        """None: there is none."""
+        seen = self.secrets.get(namespace, name)
+        return None if seen is None else seen.manifest
+
+    def _runtimes(self, namespace: str) -> _Runtimes:
+        found = self._found.get(namespace)
+        if found is None:
+            found = self._found[namespace] = self._find(namespace)
+        return found
+
+    def _find(self, namespace: str) -> _Runtimes:
+        own = [seen.spec for seen in self.runtimes.within(namespace) if seen.spec is not None]
+        cluster = [seen.spec for seen in self.cluster_runtimes if seen.spec is not None]
+        sees = visible([*own, *cluster], namespace)
+        several = sees.multi_model()
+        single = [] if not self.scope.every_mode else [each for each in sees.all if not each.multi_model]
+        served = {each.name: each for each in [*reversed(single), *several] if not each.disabled}
+        return _Runtimes(
+            visible=sees,
+            selector=ModelMeshSelector(several, rest_enabled=self.config.rest.enabled),
+            served={name: served[name] for name in sorted(served)},
+        )
+
+    def configure(self, config: ControllerConfig) -> None:
+        """The configuration is another one."""
+        self.config = config
+        self._found.clear()
+
+    def secret_names(self) -> tuple[str, ...]:
+        """Of each namespace: those that are looked at."""
+        tls = self.config.tls.secret_name
+        return tuple(filter(None, (self.config.storage_secret_name, self.scope.etcd_secret, tls)))
+
+    # What is heard.
+
+    def hear(self, kind: Kind, news: Listed | Changed) -> Sequence[Turn[Any]]:
+        """Take note; what has changed by it."""
+        turns = self._objects[kind].hear(news)
+        if turns and kind in (SERVING_RUNTIME, CLUSTER_SERVING_RUNTIME):
+            self._found.clear()
+        return turns
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether models and runtimes have all been heard of once; before that nothing is removed."""
+        followed = (
+            self.runtimes,
+            *self.models.values(),
+            *((self.namespaces,) if self.scope.cluster_wide else ()),
+        )
+        return all(objects.is_listed for objects in followed)
+
+
+def _serving(selection: Chosen, model: ModelSpec) -> Sequence[RuntimeSpec]:
+    """Who serves it: by KServe's rules the first, in a mesh any of them."""
+    return selection.runtimes if model.mode is DeploymentMode.MODELMESH else selection.runtimes[:1]
+
+
+def work_of(world: World, kind: Kind, turn: Turn[Any]) -> Iterator[WorkKey]:
+    """What is to be looked at because of this change, when the world has it already."""
+    if kind in KIND_OF.values():
+        yield from _work_of_model(world, kind, turn)
+    elif kind == SERVING_RUNTIME:
+        yield from _work_of_runtime(turn.key.name, [turn.key.namespace])
+    elif kind == CLUSTER_SERVING_RUNTIME:
+        yield from _work_of_runtime(turn.key.name, list(world.enabled()))
+    elif kind == NAMESPACE:
+        yield from work_in(world, turn.key.name)
+    elif kind in (SECRET, CLAIM):
+        yield from shared_work(world, turn.key.namespace)
+
+
+def work_in(world: World, namespace: str) -> Iterator[WorkKey]:
+    """Everything of one namespace."""
+    yield from shared_work(world, namespace)
+    for source, objects in world.models.items():
+        for seen in objects.within(namespace):
+            yield ModelKey(source, namespace, seen.key.name)
+
+
+def shared_work(world: World, namespace: str) -> Iterator[WorkKey]:
+    """The namespace itself and all its runtimes."""
+    yield NamespaceKey(namespace)
+    for runtime in world.served(namespace):
+        yield RuntimeKey(namespace, runtime.name)
+
+
+def _work_of_model(world: World, kind: Kind, turn: Turn[Any]) -> Iterator[WorkKey]:
+    source = next(source for source, each in KIND_OF.items() if each == kind)
+    yield ModelKey(source, turn.key.namespace, turn.key.name)
+    before = None if turn.before is None else turn.before.spec
+    after = None if turn.after is None else turn.after.spec
+    if before is after and before is not None:
+        return
+    for spec in (before, after):
+        if isinstance(spec, ModelSpec) and isinstance(selection := world.select(spec), Chosen):
+            # Those that it needs no more may scale down.
+            for runtime in selection.runtimes:
+                yield RuntimeKey(turn.key.namespace, runtime.name)
+
+
+def _work_of_runtime(name: str, namespaces: Sequence[str]) -> Iterator[WorkKey]:
+    for namespace in namespaces:
+        yield RuntimeKey(namespace, name)
+        yield NamespaceKey(namespace)
