@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from adapter.aio.clock import LoopClock
-from adapter.cli.addresses import DEFAULT_ADDRESS, Address
+from adapter.cli.addresses import DEFAULT_ADDRESS, Address, found
 from adapter.cli.running import run
 from adapter.mesh.explain_facts import State
 from adapter.mesh.wording import ago, in_bytes
@@ -41,7 +41,7 @@ def command(
 
 
 async def _explain(name: str, address: str, *, as_json: bool) -> None:
-    async with MeshClient.connect(address) as mesh:
+    async with MeshClient.connect(found(address)) as mesh:
         told = await mesh.explain(name)
     if as_json:
         typer.echo(json.dumps(document(told), indent=2))

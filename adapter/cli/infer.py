@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from adapter.cli.addresses import DEFAULT_ADDRESS, Address
+from adapter.cli.addresses import DEFAULT_ADDRESS, Address, found
 from adapter.cli.running import fail, run
 from adapter.domain.ids import ModelId
 from adapter.peers.mesh_client import Answer, MeshClient
@@ -42,7 +42,7 @@ def command(
 
 
 async def _infer(name: str, data: str | None, body: Path | None, address: str) -> None:
-    async with MeshClient.connect(address) as mesh:
+    async with MeshClient.connect(found(address)) as mesh:
         try:
             request = (
                 infer_request(_read(body), json_length=None, model_name=name)

@@ -2,7 +2,7 @@
 
 import typer
 
-from adapter.cli import demo, explain, infer, instance, models, registry, up
+from adapter.cli import apply, delete, demo, describe, explain, get, infer, instance, registry, up
 from adapter.cli.settings import settings_help
 from adapter.instance.settings import InstanceSettings
 
@@ -16,13 +16,16 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
+app.command("apply")(apply.command)
+app.command("delete")(delete.command)
 app.command("demo")(demo.command)
+app.command("describe")(describe.command)
 app.command("explain")(explain.command)
+app.command("get")(get.command)
 app.command("infer")(infer.command)
 app.command("instance", epilog=settings_help(InstanceSettings))(instance.command)
 app.command("registry")(registry.command)
 app.command("up")(up.command)
-app.add_typer(models.app, name="get")
 
 
 def main() -> None:

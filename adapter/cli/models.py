@@ -2,46 +2,24 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Final
+from typing import Final
 
 import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from adapter.cli.addresses import DEFAULT_ADDRESS, Address
-from adapter.cli.running import run
+from adapter.cli.addresses import found
 from adapter.domain.ids import ModelId
 from adapter.domain.status import ModelStatus
 from adapter.peers.mesh_client import MeshClient
 
 ASKED_AT_ONCE: Final = 16
 
-app = typer.Typer(help="Show what the mesh has.", no_args_is_help=True, rich_markup_mode=None)
 
-
-@app.callback()
-def _group() -> None:
-    """Keep `models` a word of its own: more things to get will stand beside it."""
-
-
-@app.command("models")
-def command(
-    *,
-    copies: Annotated[
-        bool, typer.Option("--copies", help="Also which instances have each; asks once for each model.")
-    ] = False,
-    address: Address = DEFAULT_ADDRESS,
-) -> None:
-    """List the registered models, each with its state and, if its load failed, the reason.
-
-    `remesh explain NAME` says more of one.
-    """
-    run(_list_models(address, with_copies=copies))
-
-
-async def _list_models(address: str, *, with_copies: bool) -> None:
-    async with MeshClient.connect(address) as mesh:
+async def list_models(address: str, *, with_copies: bool) -> None:
+    """Print them, each with its state and, if its load failed, the reason. Raises `MeshRefused`."""
+    async with MeshClient.connect(found(address)) as mesh:
         models = await mesh.models()
         copies = await _copies(mesh, [model.name for model in models]) if with_copies else None
     if not models:

@@ -44,6 +44,8 @@ class ProcessSpec:
     """Its whole environment; None: as ours. Never told, since it may hold credentials."""
     on_line: Callable[[str], None] | None = field(default=None, repr=False)
     """Given each line of its output; must not block."""
+    on_state: Callable[[ProcessState], None] | None = field(default=None, repr=False)
+    """Given each state that it comes into, `STARTING` apart; must not block."""
     sockets: Mapping[str, socket.socket] = field(default_factory=dict, repr=False)
     """Listening sockets that it is handed (sd_listen_fds(3)), by names of letters and digits. They stay ours
     too: while the child restarts, connections wait."""
@@ -140,6 +142,7 @@ class Process:
         finally:
             self._life.stop_asked()
             self._life.stopped()
+            self._tell_state()
             self._tell_those_who_wait()
 
     async def _live_once(self) -> float | None:
@@ -161,7 +164,9 @@ class Process:
             self.pid = None
         log.warning("process ended", extra={"child": self.spec.name, "status": child.returncode})
         self._note(f"[ended with status {child.returncode}]")
-        return self._life.ended(now_s=self._clock.now_s())
+        pause_s = self._life.ended(now_s=self._clock.now_s())
+        self._tell_state()
+        return pause_s
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         handed = {name: each.fileno() for name, each in self.spec.sockets.items()}
@@ -189,6 +194,7 @@ class Process:
             return
         if child.returncode is None:
             self._life.answered(now_s=self._clock.now_s())
+            self._tell_state()
             log.info("process is ready", extra={"child": self.spec.name, "pid": child.pid})
             if not self._first_ready.done():
                 self._first_ready.set_result(None)
@@ -223,6 +229,10 @@ class Process:
         self._tail.append(line)
         if self.spec.on_line is not None:
             self.spec.on_line(line)
+
+    def _tell_state(self) -> None:
+        if self.spec.on_state is not None:
+            self.spec.on_state(self.state)
 
     def _give_up(self) -> None:
         """Whoever waits for the first readiness is told; if nobody does, the owner's group fails."""

@@ -1,94 +1,117 @@
 """What a Kubernetes fleet hears of its runtimes: how many are ready, what is wrong, where the mesh answers.
 
-Deployments are followed everywhere in the fleet's scope, since what runs from before counts; pods and endpoint
-slices only in namespaces that have runtimes.
+Deployments are followed everywhere in the fleet's scope, since what runs from before counts; pods and
+endpoint slices only in namespaces that have runtimes.
 """
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Final
 
-from adapter.cluster.cluster import Changed, Cluster, Listed
+from adapter.cluster.cluster import Cluster
 from adapter.controller.fleet_logs import Logs
+from adapter.controller.fleet_tables import Table, Turn
 from adapter.controller.plans import RuntimeHealth
 from adapter.controller.pod_facts import (
     DeploymentFacts,
     PodFacts,
-    Trouble,
+    SliceFacts,
     deployment_facts,
     pod_facts,
-    slice_addresses,
+    slice_facts,
 )
-from adapter.domain.kinds import DEPLOYMENT, ENDPOINT_SLICE, POD, Key, Kind, Manifest, key_of
+from adapter.domain.kinds import DEPLOYMENT, ENDPOINT_SLICE, POD, Key, Manifest, key_of
 
-log = logging.getLogger(__name__)
-
-PROBLEM_CHARS_MAX: Final = 2000
+Drifted = Callable[[Key, DeploymentFacts | None], bool]
+"""Told of each change of a Deployment of ours, and answers whether somebody else made it."""
 
 _Runtime = tuple[str, str]
 
 
+class _Listener:
+    """Somebody who hears of changes; each runtime waits once at most."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[_Runtime, None] = {}
+        self._something = asyncio.Event()
+
+    def tell(self, runtime: _Runtime) -> None:
+        self._waiting[runtime] = None
+        self._something.set()
+
+    async def next(self) -> _Runtime:
+        await self._something.wait()
+        runtime = next(iter(self._waiting))
+        del self._waiting[runtime]
+        if not self._waiting:
+            self._something.clear()
+        return runtime
+
+
 @dataclass(slots=True, kw_only=True)
-class _Namespace:
-    """One namespace that has runtimes."""
+class _Followed:
+    """A namespace that has runtimes."""
 
     service: str
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
-    pods: dict[str, PodFacts] = field(default_factory=dict)
-    slices: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class FleetView:
     """Keeps the few facts that count, and tells which runtimes' health has changed."""
 
     def __init__(
-        self,
-        cluster: Cluster,
-        *,
-        owner: asyncio.TaskGroup,
-        namespace: str | None,
-        on_deployment: Callable[[Key, Manifest | None], bool],
+        self, cluster: Cluster, *, owner: asyncio.TaskGroup, namespace: str | None, drifted: Drifted
     ) -> None:
-        """`on_deployment` is told of each change, and answers whether somebody else made it."""
+        """`namespace` None: all of them."""
         self._cluster = cluster
         self._owner = owner
-        self._on_deployment = on_deployment
-        self._deployments: dict[tuple[str, str], DeploymentFacts] = {}
-        """By namespace and name."""
-        self._named: dict[_Runtime, str] = {}
-        """The Deployment of each runtime."""
-        self._namespaces: dict[str, _Namespace] = {}
-        self._logs = Logs(cluster, owner=owner, on_read=self._tell)
-        self._told: dict[_Runtime, RuntimeHealth] = {}
+        self._drifted = drifted
+        self._deployments = Table(
+            DEPLOYMENT, deployment_facts, is_newer=lambda after, before: after.is_newer_than(before)
+        )
+        self._pods = Table(POD, pod_facts)
+        self._slices = Table(ENDPOINT_SLICE, slice_facts)
+        self._followed: dict[str, _Followed] = {}
+        self._logs = Logs(cluster, owner=owner, on_read=self._look)
+        self._told: dict[str, dict[str, RuntimeHealth]] = {}
+        """By namespace and runtime."""
+        self._addresses: dict[str, tuple[str, ...]] = {}
         self._listeners: list[_Listener] = []
         self._seen = asyncio.Event()
-        owner.create_task(self._follow(DEPLOYMENT, namespace, self._hear_deployments), name="follow Deployments")
+        owner.create_task(self._follow_deployments(namespace), name="follow Deployments")
 
     # What is asked.
 
     async def seen(self) -> None:
-        """Wait until all Deployments have been heard of."""
+        """Wait until all Deployments that there are have been heard of."""
         await self._seen.wait()
 
     def health(self, namespace: str, runtime: str) -> RuntimeHealth:
         """As it was heard last."""
-        found = self._deployments.get((namespace, self._named.get((namespace, runtime), "")))
+        found = self._deployment(namespace, runtime)
         if found is None:
             return RuntimeHealth()
         return RuntimeHealth(
-            wanted=found.wanted, ready=found.ready, problem=self._problem(namespace, found), marks=found.marks
+            wanted=found.wanted,
+            ready=found.ready,
+            problem=self._pod_problem(namespace, found) or found.problem,
+            marks=found.marks,
         )
 
     def addresses(self, namespace: str) -> tuple[str, ...]:
         """Where the mesh answers now, sorted."""
-        known = self._namespaces.get(namespace)
-        return () if known is None else tuple(sorted({each for told in known.slices.values() for each in told}))
+        followed = self._followed.get(namespace)
+        if followed is None:
+            return ()
+        slices = self._slices.of(namespace).values()
+        return tuple(
+            sorted({host for each in slices if each.service == followed.service for host in each.addresses})
+        )
 
-    def runtimes(self, namespace: str) -> tuple[str, ...]:
-        """Those that have a Deployment there."""
-        return tuple(runtime for place, runtime in self._named if place == namespace)
+    def has_deployment(self, namespace: str, runtime: str = "") -> bool:
+        """Whether there is one of the runtime, or of any, whatever its Service."""
+        there = self._deployments.of(namespace).values()
+        return any(not runtime or each.runtime == runtime for each in there)
 
     async def changes(self) -> AsyncIterator[_Runtime]:
         """Runtimes whose health has changed, each once however often it did meanwhile."""
@@ -100,90 +123,116 @@ class FleetView:
         finally:
             self._listeners.remove(listener)
 
-    # What is to be followed.
+    # What is to be heard.
 
     def follow(self, namespace: str, service: str) -> None:
-        """Hear of the pods there, and of the addresses of this Service; the same again changes nothing."""
-        known = self._namespaces.get(namespace)
-        if known is not None and known.service == service:
-            return
-        self.forget(namespace)
-        self._namespaces[namespace] = known = _Namespace(service=service)
-        for kind, hear in ((POD, self._hear_pods), (ENDPOINT_SLICE, self._hear_slices)):
-            task = self._follow(kind, namespace, hear)
-            known.tasks.append(self._owner.create_task(task, name=f"follow {kind.plural} of {namespace}"))
+        """Hear of the pods there, and of this Service's addresses; the same again changes nothing."""
+        followed = self._followed.get(namespace)
+        if followed is None:
+            followed = self._followed[namespace] = _Followed(service=service)
+            for table in (self._pods, self._slices):
+                work = self._follow(table, namespace)
+                name = f"follow {table.kind.plural} of {namespace}"
+                followed.tasks.append(self._owner.create_task(work, name=name))
+        elif followed.service != service:
+            followed.service = service
+            self._look(namespace)
 
     def forget(self, namespace: str) -> None:
         """Hear no more of it."""
-        known = self._namespaces.pop(namespace, None)
-        for task in () if known is None else known.tasks:
+        followed = self._followed.pop(namespace, None)
+        for task in () if followed is None else followed.tasks:
             task.cancel()
-        self._logs.forget(namespace)
+        for pod in self._pods.of(namespace):
+            self._logs.forget(namespace, pod)
+        self._pods.drop(namespace)
+        self._slices.drop(namespace)
+        self._look(namespace)
 
     def applied(self, manifest: Manifest) -> None:
-        """This is what the API server has made of our Deployment; the news of it may take a while."""
+        """What the API server has made of our Deployment; hearing of it may take a while."""
         key = key_of(manifest, DEPLOYMENT)
-        self._keep_deployment(key, manifest)
-        self._tell_all(key.namespace)
+        self._deployments.put(key, manifest)
+        self._look(key.namespace)
 
     # What is heard.
 
-    async def _follow(
-        self, kind: Kind, namespace: str | None, hear: Callable[[Mapping[Key, Manifest | None], bool], None]
-    ) -> None:
-        async for news in self._cluster.follow(kind, namespace=namespace):
-            if isinstance(news, Changed):
-                hear({news.key: news.manifest}, False)
-            else:
-                hear(_by_key(news, kind), True)
-
-    def _hear_deployments(self, news: Mapping[Key, Manifest | None], is_all: bool) -> None:  # noqa: FBT001
-        if is_all:
-            there = {(key.namespace, key.name) for key in news}
-            gone = [place for place in self._deployments if place not in there]
-            news = {**news, **{Key(kind=DEPLOYMENT, namespace=ns, name=name): None for ns, name in gone}}
-        touched = {key.namespace for key, manifest in news.items() if self._keep_deployment(key, manifest)}
-        if is_all:
+    async def _follow_deployments(self, namespace: str | None) -> None:
+        async for news in self._cluster.follow(DEPLOYMENT, namespace=namespace):
+            turns = self._deployments.hear(news, namespace=namespace)
             self._seen.set()
-        for key, manifest in news.items():
-            if self._on_deployment(key, manifest):
-                touched.discard(key.namespace)
-                for runtime in self._of(key, manifest):
-                    self._notify((key.namespace, runtime))
-                self._tell_all(key.namespace)
-        for namespace in touched:
-            self._tell_all(namespace)
+            for turn in turns:
+                facts = turn.after or turn.before
+                if self._drifted(turn.key, turn.after) and facts is not None:
+                    self._tell((turn.key.namespace, facts.runtime))
+            self._look_at(turns)
 
-    def _keep_deployment(self, key: Key, manifest: Manifest | None) -> bool:
-        """Whether it is, or was, a runtime's."""
-        place = (key.namespace, key.name)
-        facts = None if manifest is None else deployment_facts(manifest)
-        before = self._deployments.get(place)
-        if facts is None:
-            if before is not None:
-                del self._deployments[place]
-                if self._named.get((key.namespace, before.runtime)) == key.name:
-                    del self._named[key.namespace, before.runtime]
-            return before is not None
-        if before is None or before.uid != facts.uid or before.revision <= facts.revision:
-            self._deployments[place] = facts
-        known = self._namespaces.get(key.namespace)
-        if known is None or known.service == facts.service:
-            self._named[key.namespace, facts.runtime] = key.name
-        return True
+    async def _follow(self, table: Table[PodFacts] | Table[SliceFacts], namespace: str) -> None:
+        async for news in self._cluster.follow(table.kind, namespace=namespace):
+            turns = table.hear(news, namespace=namespace)
+            for turn in turns:
+                if table is self._pods and turn.after is None:
+                    self._logs.forget(namespace, turn.key.name)
+            self._look_at(turns)
 
-    def _of(self, key: Key, manifest: Manifest | None) -> Iterator[str]:
-        """The runtime that a Deployment is, or was, of."""
-        facts = None if manifest is None else deployment_facts(manifest)
-        if facts is not None:
-            yield facts.runtime
-            return
-        for namespace, runtime in self._told:
-            if namespace == key.namespace and key.name.endswith(f"-{runtime}"):
-                yield runtime
+    def _look_at(
+        self, turns: list[Turn[DeploymentFacts]] | list[Turn[PodFacts]] | list[Turn[SliceFacts]]
+    ) -> None:
+        for namespace in {turn.key.namespace for turn in turns}:
+            self._look(namespace)
 
-    def _hear_pods(self, news: Mapping[Key, Manifest | None], is_all: bool) -> None:  # noqa: FBT001
-        self._keep(news, is_all=is_all, of=lambda known: known.pods, read=lambda _, told: pod_facts(told))
+    def _look(self, namespace: str) -> None:
+        """Tell of what has changed there."""
+        self._want_logs(namespace)
+        addresses = self.addresses(namespace)
+        is_elsewhere = addresses != self._addresses.get(namespace, ())
+        self._addresses[namespace] = addresses
+        before = self._told.get(namespace, {})
+        runtimes = {each.runtime for each in self._deployments.of(namespace).values()}
+        after = {runtime: self.health(namespace, runtime) for runtime in runtimes}
+        self._told[namespace] = after
+        for runtime in {*before, *after}:
+            if is_elsewhere or before.get(runtime) != after.get(runtime):
+                self._tell((namespace, runtime))
+        if not after and not addresses:
+            del self._told[namespace], self._addresses[namespace]
 
-    def _hear_slices(self, news: Mapping[Key, Manifest | None], is_all: bool) -> None:  # noqa: FBT001
-        ...
+    def _tell(self, runtime: _Runtime) -> None:
+        for listener in self._listeners:
+            listener.tell(runtime)
+
+    # What is wrong.
+
+    def _deployment(self, namespace: str, runtime: str) -> DeploymentFacts | None:
+        """The runtime's, of the namespace's Service if that is known."""
+        followed = self._followed.get(namespace)
+        for found in self._deployments.of(namespace).values():
+            if found.runtime == runtime and (followed is None or followed.service == found.service):
+                return found
+        return None
+
+    def _worst(self, namespace: str, deployment: DeploymentFacts) -> PodFacts | None:
+        """The pod whose trouble says most."""
+        is_short = deployment.ready < deployment.wanted
+        found = [
+            pod
+            for pod in self._pods.of(namespace).values()
+            if pod.runtime == deployment.runtime
+            and pod.trouble is not None
+            and (is_short or not pod.trouble.is_past)
+        ]
+        return min(found, key=lambda pod: pod.urgency, default=None)
+
+    def _pod_problem(self, namespace: str, deployment: DeploymentFacts) -> str:
+        worst = self._worst(namespace, deployment)
+        if worst is None or worst.trouble is None:
+            return ""
+        lines = self._logs.tail(namespace, worst.trouble)
+        told = f"pod {worst.trouble.pod}: {worst.trouble.what}"
+        return f"{told}; it said last:\n{lines}" if lines else told
+
+    def _want_logs(self, namespace: str) -> None:
+        for deployment in self._deployments.of(namespace).values():
+            worst = self._worst(namespace, deployment)
+            if worst is not None and worst.trouble is not None:
+                self._logs.want(namespace, worst.uid, worst.trouble)

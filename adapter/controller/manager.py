@@ -114,16 +114,19 @@ class Manager:
         async for news in self._doors.cluster.follow(kind, namespace=namespace):
             matters = _only(news, names) if names else news
             if matters is not None:
-                self._hear(kind, matters)
+                self._hear(kind, matters, namespace)
             if kind == CONFIG_MAP and await self._config.look():
                 self._configured()
 
-    def _hear(self, kind: Kind, news: Listed | Changed) -> None:
-        turns = self.world.hear(kind, news)
+    def _hear(self, kind: Kind, news: Listed | Changed, namespace: str | None) -> None:
+        turns = self.world.hear(kind, news, namespace=namespace)
         for turn in turns:
             if kind == NAMESPACE:
                 self._look_after(turn.key.name)
             self.add(*work_of(self.world, kind, turn))
+            if kind == SECRET and turn.key.name == self.world.scope.etcd_secret:
+                for each in self.world.affected(turn.key):
+                    self._events.again(each)
         if turns and kind in (SERVING_RUNTIME, CLUSTER_SERVING_RUNTIME):
             self._selections_changed({turn.key.namespace for turn in turns if turn.key.namespace})
         if self.world.is_listed and not self._listed.is_set():

@@ -65,13 +65,14 @@ class Objects(Generic[S]):
         """Those of one namespace."""
         yield from self._seen.get(namespace, {}).values()
 
-    def hear(self, news: Listed | Changed) -> Sequence[Turn[S]]:
-        """Take note; what has changed by it."""
+    def hear(self, news: Listed | Changed, *, namespace: str | None = None) -> Sequence[Turn[S]]:
+        """Take note; what has changed by it. A list is of this namespace, or of all."""
         if isinstance(news, Changed):
             return [*self._heard(news.key, news.manifest)]
         self.is_listed = True
         listed = {key_of(manifest, self.kind): manifest for manifest in news.objects}
-        gone = [seen.key for seen in self if seen.key not in listed]
+        known = self if namespace is None else self.within(namespace)
+        gone = [seen.key for seen in known if seen.key not in listed]
         turns = [turn for key in gone for turn in self._heard(key, None)]
         for key, manifest in listed.items():
             turns.extend(self._heard(key, manifest))

@@ -22,11 +22,17 @@ class DeploymentFacts:
     uid: str
     revision: int
     """Grows with each change; 0: unknown."""
+    generation: int
+    """Grows with each change of what is wished for."""
     wanted: int
     ready: int
     problem: str = ""
     """Why there are fewer pods than wanted, as Kubernetes says."""
     marks: Mapping[str, str] = field(default_factory=dict)
+
+    def is_newer_than(self, other: "DeploymentFacts") -> bool:
+        """Whether it is of a later state, or of another object of the name."""
+        return self.uid != other.uid or self.revision >= other.revision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +66,20 @@ class PodFacts:
     runtime: str
     trouble: Trouble | None
 
+    @property
+    def urgency(self) -> tuple[bool, bool, str]:
+        """Sorts the one whose trouble says most to the front."""
+        return (True, True, "") if self.trouble is None else self.trouble.urgency
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SliceFacts:
+    """Where pods of one Service are."""
+
+    service: str
+    addresses: tuple[str, ...]
+    """Of those that are ready, `host:port` of gRPC."""
+
 
 def deployment_facts(manifest: Manifest) -> DeploymentFacts | None:
     """None: it is no runtime's of ours."""
@@ -77,6 +97,7 @@ def deployment_facts(manifest: Manifest) -> DeploymentFacts | None:
         service=str(labels.get(SERVICE_LABEL, "")),
         uid=str(metadata.get("uid", "")),
         revision=int(revision) if revision.isdecimal() else 0,
+        generation=int(metadata.get("generation") or 0),
         wanted=1 if wanted is None else int(wanted),
         ready=int(status.get("readyReplicas") or 0),
         problem=_condition_problem(status),
@@ -152,19 +173,23 @@ def _failed(terminated: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     return terminated if terminated and terminated.get("exitCode") != 0 else None
 
 
-def slice_addresses(manifest: Manifest, service: str) -> tuple[str, ...] | None:
-    """Where the pods of this Service that are ready answer gRPC; None: it is of another Service."""
-    if (_parts(manifest)[0].get("labels") or {}).get(SERVICE_OF_SLICE) != service:
+def slice_facts(manifest: Manifest) -> SliceFacts | None:
+    """None: it is of no Service."""
+    service = (_parts(manifest)[0].get("labels") or {}).get(SERVICE_OF_SLICE)
+    if not service:
         return None
     ports = [port.get("port") for port in manifest.get("ports") or () if port.get("name") == GRPC]
     is_v6 = manifest.get("addressType") == "IPv6"
-    return tuple(
-        f"[{host}]:{port}" if is_v6 else f"{host}:{port}"
-        for endpoint in manifest.get("endpoints") or ()
-        if (endpoint.get("conditions") or {}).get("ready") is not False
-        for host in (endpoint.get("addresses") or ())[:1]
-        for port in ports
-        if port
+    return SliceFacts(
+        service=str(service),
+        addresses=tuple(
+            f"[{host}]:{port}" if is_v6 else f"{host}:{port}"
+            for endpoint in manifest.get("endpoints") or ()
+            if (endpoint.get("conditions") or {}).get("ready") is not False
+            for host in (endpoint.get("addresses") or ())[:1]
+            for port in ports
+            if port
+        ),
     )
 
 

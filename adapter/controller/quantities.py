@@ -5,8 +5,8 @@ from decimal import Decimal
 from typing import Final
 
 _QUANTITY: Final = re.compile(
-    r"\+?(?P<number>\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})"
-    r"(?P<suffix>[KMGTPE]i|[numkMGTPE]|[eE][+-]?\d{1,2})?"
+    r"\+?(?P<number>[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})"
+    r"(?P<suffix>[KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,2})?"
 )
 _DECIMAL: Final = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY: Final = ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei")

@@ -11,6 +11,7 @@ from adapter.controller.doors import Doors
 from adapter.controller.etcd_secret import EtcdSecret, is_ours, read_etcd_secret
 from adapter.controller.keys import NamespaceKey, RuntimeKey
 from adapter.controller.manifests.annotations import PRODUCT_CONFIG
+from adapter.controller.manifests.complaints import BadManifest
 from adapter.controller.manifests.runtime_rules import runtime_complaints
 from adapter.controller.manifests.storage_config import StorageEntries, read_entries
 from adapter.controller.objects import Seen
@@ -64,7 +65,7 @@ class RuntimeWork:
             await self._doors.meshes.drop(namespace)
             return None
         await self._tell_bad_secrets(namespace)
-        etcd = self._etcd_copy(namespace)
+        etcd = await self._etcd_copy(namespace)
         await self._doors.fleet.prepare(
             NamespacePlan(
                 namespace=namespace,
@@ -179,16 +180,18 @@ class RuntimeWork:
             for complaint in entries.complaints.values():
                 await self._doors.recorder.record(secret, "Warning", INVALID_SECRET, str(complaint))
 
-    def _etcd_copy(self, namespace: str) -> EtcdSecret | None:
-        """For a namespace other than ours, unless it has a secret of its own. Raises `BadManifest`."""
+    async def _etcd_copy(self, namespace: str) -> EtcdSecret | None:
+        """For a namespace other than ours, unless it has a secret of its own."""
         scope = self._world.scope
         own = self._world.secret(namespace, scope.etcd_secret)
-        if namespace == scope.namespace or (own is not None and not is_ours(own)):
-            return None
         secret = self._world.secret(scope.namespace, scope.etcd_secret)
-        return (
-            None if secret is None else read_etcd_secret(secret).of_namespace(namespace, home=scope.namespace)
-        )
+        if namespace == scope.namespace or secret is None or (own is not None and not is_ours(own)):
+            return None
+        try:
+            return read_etcd_secret(secret).of_namespace(namespace, home=scope.namespace)
+        except BadManifest as error:
+            await self._doors.recorder.record(secret, "Warning", INVALID_SECRET, str(error))
+            return None
 
     def _has_ca(self, namespace: str) -> bool:
         secret = self._world.secret(namespace, self._world.config.tls.secret_name)

@@ -99,7 +99,7 @@ def _without_models(grace_s: float, base: int, memory: Memory, now_ms: int) -> S
 def _by_use(idle_s: float, base: int, need: Need, memory: Memory, now_ms: int) -> Scale:
     asleep_ms, wanted_ms = memory.asleep_since_ms, need.last_wanted_ms
     if asleep_ms is not None:
-        if wanted_ms is None or wanted_ms <= asleep_ms:
+        if wanted_ms is None or wanted_ms < asleep_ms:
             return Scale(
                 replicas=0,
                 memory=Memory(asleep_since_ms=asleep_ms),

@@ -26,6 +26,7 @@ from adapter.domain.kinds import (
     NAMESPACE,
     SECRET,
     SERVING_RUNTIME,
+    Key,
     Kind,
     Manifest,
 )
@@ -143,6 +144,12 @@ class World:
             ):
                 yield model
 
+    def affected(self, key: Key) -> Iterator[str]:
+        """The namespaces to which a secret or a claim matters: the one with where etcd is, to each."""
+        yield key.namespace
+        if key.kind == SECRET and (key.namespace, key.name) == (self.scope.namespace, self.scope.etcd_secret):
+            yield from (namespace for namespace in self.enabled() if namespace != key.namespace)
+
     def secret(self, namespace: str, name: str) -> Manifest | None:
         """None: there is none."""
         seen = self.secrets.get(namespace, name)
@@ -179,9 +186,11 @@ class World:
 
     # What is heard.
 
-    def hear(self, kind: Kind, news: Listed | Changed) -> Sequence[Turn[Any]]:
-        """Take note; what has changed by it."""
-        turns = self._objects[kind].hear(news)
+    def hear(
+        self, kind: Kind, news: Listed | Changed, *, namespace: str | None = None
+    ) -> Sequence[Turn[Any]]:
+        """Take note; what has changed by it. A list is of this namespace, or of all."""
+        turns = self._objects[kind].hear(news, namespace=namespace)
         if turns and kind in (SERVING_RUNTIME, CLUSTER_SERVING_RUNTIME):
             self._found.clear()
         return turns
@@ -213,7 +222,8 @@ def work_of(world: World, kind: Kind, turn: Turn[Any]) -> Iterator[WorkKey]:
     elif kind == NAMESPACE:
         yield from work_in(world, turn.key.name)
     elif kind in (SECRET, CLAIM):
-        yield from shared_work(world, turn.key.namespace)
+        for namespace in world.affected(turn.key):
+            yield from shared_work(world, namespace)
 
 
 def work_in(world: World, namespace: str) -> Iterator[WorkKey]:

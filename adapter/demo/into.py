@@ -24,18 +24,13 @@ async def show_in(mesh: str) -> None:
 
     Raises `MeshIsDown`; `Refused` if its folder cannot be written; what `show_all` raises.
     """
-    where = the_folder(mesh).whereabouts()
+    where = MeshFolder.said(mesh).whereabouts()
     console = a_console()
     trained = await train(console)
     placed = await in_thread(put, trained, where.files)
     console.print(f"The models lie in {where.files / SUBFOLDER}.")
     await show_all(console, where.grpc, placed, storage=STORAGE)
     console.print(f"They stay with the mesh on [bold]{where.grpc}[/]. Try:\n\n{commands_for(where.grpc)}")
-
-
-def the_folder(mesh: str) -> MeshFolder:
-    """Of the mesh of this name, or this folder itself."""
-    return MeshFolder(Path(mesh).absolute()) if "/" in mesh else MeshFolder.named(mesh)
 
 
 def put(trained: Iterable[Example], files: Path) -> list[Example]:

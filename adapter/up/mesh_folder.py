@@ -9,7 +9,11 @@
   files/             models may be put here, and registered with the storage type `local`
   logs/              what each child says
   instances/NAME/    pulled models
+  objects/           what is known of each declared object, with `--manifests`
+  namespaces/NAME/   what the instances of a further namespace, or of declared runtimes, are told
 ```
+
+Beside the folders of a person's meshes there is `.up/`: one file for each mesh that is up, wherever that is.
 """
 
 import fcntl
@@ -17,8 +21,9 @@ import json
 import os
 import shutil
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Self
@@ -46,15 +51,32 @@ class Whereabouts:
     rest: str
     files: Path
     """Below it are the models of the storage type `local`."""
+    manifests: Path | None = None
+    """The folder that declares its models; None: it serves what is registered."""
+    namespace: str = ""
+    """Of what the manifests declare without one."""
 
     def written(self) -> str:
-        return json.dumps({"grpc": self.grpc, "rest": self.rest, "files": str(self.files)})
+        told = {"grpc": self.grpc, "rest": self.rest, "files": str(self.files)}
+        if self.manifests is not None:
+            told |= {"manifests": str(self.manifests), "namespace": self.namespace}
+        return json.dumps(told)
 
     @classmethod
     def read(cls, text: str) -> Self:
         """Raises `ValueError`, `KeyError` or `TypeError`."""
         told = json.loads(text)
-        return cls(grpc=str(told["grpc"]), rest=str(told["rest"]), files=Path(told["files"]))
+        return cls(
+            grpc=str(told["grpc"]),
+            rest=str(told["rest"]),
+            files=Path(told["files"]),
+            manifests=Path(told["manifests"]) if "manifests" in told else None,
+            namespace=str(told.get("namespace", "")),
+        )
+
+
+def _pointers() -> Path:
+    return STATE_FOLDER.expanduser() / ".up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +89,11 @@ class MeshFolder:
     def named(cls, name: str) -> Self:
         """The folder of the mesh of this name."""
         return cls(STATE_FOLDER.expanduser() / name)
+
+    @classmethod
+    def said(cls, mesh: str) -> Self:
+        """The folder of the mesh of this name, or this folder itself, which has a slash."""
+        return cls(Path(mesh).absolute()) if "/" in mesh else cls.named(mesh)
 
     @property
     def registry_file(self) -> Path:
@@ -90,6 +117,13 @@ class MeshFolder:
 
     def instance(self, name: str) -> Path:
         return self.path / "instances" / name
+
+    @property
+    def objects(self) -> Path:
+        return self.path / "objects"
+
+    def namespace(self, name: str) -> Path:
+        return self.path / "namespaces" / name
 
     def prepare(self, instances: Collection[str]) -> None:
         """Make the folders; drop what a mesh that was killed left, and instances that are no more."""
@@ -139,10 +173,25 @@ class MeshFolder:
     def announced(self, whereabouts: Whereabouts) -> Iterator[None]:
         """Those who have only the name find where it answers."""
         self._whereabouts_file.write_text(whereabouts.written())
+        pointer = _pointers() / sha256(os.fsencode(self.path)).hexdigest()[:16]
+        with suppress(OSError):  # a home that cannot be written: who wants this mesh must name its folder
+            pointer.parent.mkdir(parents=True, exist_ok=True)
+            pointer.write_text(str(self.path))
         try:
             yield
         finally:
             self._whereabouts_file.unlink(missing_ok=True)
+            with suppress(OSError):
+                pointer.unlink(missing_ok=True)
+
+    def is_up(self) -> bool:
+        """Whether whoever has it, or had it last, is alive and answers."""
+        try:
+            os.kill(int((self.path / "lock").read_text()), 0)
+            self.whereabouts()
+        except (OSError, ValueError, MeshIsDown):
+            return False
+        return True
 
     def whereabouts(self) -> Whereabouts:
         """Where the mesh answers that is up here. Raises `MeshIsDown`."""
@@ -165,3 +214,14 @@ class MeshFolder:
         else:
             with TemporaryDirectory(prefix="remesh-") as folder:
                 yield Path(folder) / path.name
+
+
+def meshes_up() -> list[MeshFolder]:
+    """The folders of this person's meshes that are up."""
+    folders = []
+    for pointer in sorted(_pointers().glob("*")):
+        with suppress(OSError, UnicodeDecodeError):
+            folder = MeshFolder(Path(pointer.read_text()))
+            if folder.is_up():
+                folders.append(folder)
+    return folders

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import boto3
 import botocore.config
@@ -26,6 +26,9 @@ from tests.integration import mesh
 from tests.tools import minio as minio_recipe
 from tests.tools import mlserver as mlserver_recipe
 from tests.tools.recipe import Recipe, cache_folder
+
+if TYPE_CHECKING:
+    from tests.integration.control_plane import ControlPlane
 
 START_S_MAX = 60.0
 
@@ -129,6 +132,15 @@ def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MinioServer]:
         server = MinioServer(process=process, port=port, access_key="remesh-tests", secret_key=secret_key)
         yield server
         server.client.close()
+
+
+@pytest.fixture(scope="session")
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[ControlPlane]":
+    """One control plane of Kubernetes for the whole run; tests take a namespace each."""
+    from tests.integration import control_plane  # it needs this module
+
+    with control_plane.running(tmp_path_factory.mktemp("control-plane")) as plane:
+        yield plane
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,8 +23,8 @@ class Complaint:
 
     def __str__(self) -> str:
         """With the field before it, unless the text names it itself, as some of ModelMesh's do."""
-        is_named = self.field.lower() in self.text.lower()
-        return self.text if is_named else f"{self.field}: {self.text}"
+        is_named = "." in self.field and self.field.lower() in self.text.lower()
+        return self.text if is_named or not self.field else f"{self.field}: {self.text}"
 
 
 class BadManifest(Refused):

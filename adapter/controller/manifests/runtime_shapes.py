@@ -19,6 +19,8 @@ MILLIS_MAX = 2**31 - 1
 
 
 def _endpoint(value: object) -> object:
+    if value is None:
+        return None
     if not isinstance(value, str):
         raise ValueError(f"must be a string, not {kind_of_json(value)}")  # noqa: TRY004 - pydantic's way
     return parse_endpoint(value)

@@ -68,7 +68,7 @@ class Reach:
 
 
 def hosts(namespace: str, url: str = "") -> tuple[str, ...]:
-    """The names that the certificate must be for: of the Service, which the API server asks for, or the URL."""
+    """The names that the certificate must be for: of the Service, as the API server calls it, or the URL."""
     if url:
         return (urlsplit(url).hostname or "",)
     service = f"{SERVICE}.{namespace}"

@@ -62,9 +62,10 @@ async def serve_webhooks(
                 # Whoever vouches for a new certificate is trusted before it is shown.
                 await webhooks.announce(certificate)
                 webhooks.present(certificate)
+                webhooks.complaint = ""
             except AdapterError as error:
                 pause_s = RETRY_S
-                log.warning("webhooks are not as they should be", extra={"error": str(error)})
+                webhooks.complain(str(error))
             await clock.sleep(pause_s)
 
 
@@ -76,6 +77,13 @@ class _Webhooks:
         self._options = options
         self._clock = clock
         self.presented: Presented | None = None
+        self.complaint = ""
+
+    def complain(self, text: str) -> None:
+        """Say so in the log, unless it was the last thing that was said."""
+        if text != self.complaint:
+            log.warning("webhooks are not as they should be", extra={"error": text})
+        self.complaint = text
 
     async def certificate(self) -> Certificate:
         """The one to serve with."""

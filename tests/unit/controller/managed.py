@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from adapter.aio.clock import LoopClock
 from adapter.controller.config import ControllerConfig, ScaleToZero
 from adapter.controller.doors import Doors
 from adapter.controller.keys import ModelKey
@@ -19,6 +18,7 @@ from tests.fakes.declared_mesh import DeclaredMesh
 from tests.fakes.fleet import MemoryFleet
 from tests.fakes.memory_cluster import MemoryCluster
 from tests.fakes.memory_registry import MemoryRegistry
+from tests.unit.instance.membered import VirtualClock
 
 NS = "ns"
 HOME = "modelmesh-serving"
@@ -147,7 +147,7 @@ async def a_controller(
     async def opened(_namespace: str) -> AsyncIterator[tuple[Registry, str]]:
         yield registry, "/mm/modelmesh-serving/"
 
-    clock = LoopClock()
+    clock = VirtualClock()
     doors = Doors(cluster=cluster, fleet=fleet, meshes=mesh, recorder=told, clock=clock)
     world = World(Scope(namespace=HOME), config or ControllerConfig(scale_to_zero=ScaleToZero(enabled=False)))
     async with managing(

@@ -47,7 +47,12 @@ def changed(name: str, manifest: Manifest | None) -> Changed:
 
 def told(turns: Sequence[Turn[str]]) -> list[tuple[str, str | None, str | None]]:
     return [
-        (turn.key.name, turn.before and turn.before.spec, turn.after and turn.after.spec) for turn in turns
+        (
+            turn.key.name,
+            None if turn.before is None else turn.before.spec,
+            None if turn.after is None else turn.after.spec,
+        )
+        for turn in turns
     ]
 
 
@@ -98,3 +103,9 @@ def test_what_cannot_be_read_is_kept_with_its_complaint(objects: Objects[str]) -
     assert (good.spec, good.complaint) == ("a", None)
     assert [seen.key.name for seen in objects.within("ns")] == ["a", "b", "c"]
     assert list(objects.within("elsewhere")) == []
+
+
+def test_a_list_of_one_namespace_says_nothing_of_another(objects: Objects[str]) -> None:
+    objects.hear(Listed(objects=[manifest("a")]), namespace="ns")
+    assert objects.hear(Listed(objects=[]), namespace="elsewhere") == []
+    assert told(objects.hear(Listed(objects=[]), namespace="ns")) == [("a", "a", None)]

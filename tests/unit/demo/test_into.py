@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from adapter.demo.examples import Example
-from adapter.demo.into import put, the_folder
+from adapter.demo.into import put
 from adapter.domain.errors import Refused
 
 EXAMPLE = Example(
@@ -39,7 +39,3 @@ def test_a_folder_that_takes_no_files_is_told(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="cannot take the models: Not a directory"):
         put([EXAMPLE], tmp_path / "files")
 
-
-def test_a_mesh_goes_by_its_name_or_its_folder() -> None:
-    assert the_folder("up").path == Path("~/.local/state/remesh/up").expanduser()
-    assert the_folder("./mesh").path == Path("mesh").absolute()

@@ -6,6 +6,8 @@ from adapter.controller.manifests.autoscaling_rules import autoscaling_complaint
 from adapter.controller.manifests.runtimes import read_runtime
 from tests.unit.controller.manifests.written import runtime
 
+SCALES = "serving.kserve.io/min-scale and serving.kserve.io/max-scale"
+
 
 def told(annotations: dict[str, str], **spec: Any) -> list[str]:
     named = {f"serving.kserve.io/{name}": value for name, value in annotations.items()}
@@ -63,10 +65,7 @@ def test_what_the_webhook_allows(annotations: dict[str, str]) -> None:
         pytest.param(
             {"autoscalerClass": "hpa"},
             {"replicas": 2},
-            [
-                "spec.replicas must not be set with the autoscaler class hpa; "
-                "say serving.kserve.io/min-scale and serving.kserve.io/max-scale"
-            ],
+            [f"spec.replicas must not be set with the autoscaler class hpa; say {SCALES}"],
             id="replicas",
         ),
         pytest.param(

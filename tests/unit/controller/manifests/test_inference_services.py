@@ -109,7 +109,12 @@ def test_what_modelmesh_passes_over_counts_in_kserves_modes() -> None:
     ("manifest", "field", "told"),
     [
         pytest.param(isvc(None), "spec.predictor", "must be an object, not null", id="no predictor"),
-        pytest.param(isvc({"model": {}}), "spec.predictor.model.modelFormat", "is missing", id="no format"),
+        pytest.param(
+            isvc({"model": {"storageUri": URI}}),
+            "spec.predictor.model.modelFormat",
+            "is missing",
+            id="no format",
+        ),
         pytest.param(
             isvc(model(storageUri=3)), "spec.predictor.model.storageUri", "must be a string", id="3"
         ),

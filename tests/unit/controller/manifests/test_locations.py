@@ -14,7 +14,9 @@ def location(
     fields: dict[str, Any], complaints: list[Complaint], annotations: dict[str, str] | None = None
 ) -> StorageSpec | None:
     read = ModelShape.model_validate(fields)
-    return read_location(read, annotations or {}, at="at", on_this_machine=False, complaints=complaints)
+    return read_location(
+        read, annotations or {}, at="spec.predictor.model", on_this_machine=False, complaints=complaints
+    )
 
 
 @pytest.mark.parametrize(
@@ -55,17 +57,23 @@ def test_a_location_is_storage(
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        pytest.param({}, "at: must have either the storageUri or the storage.path", id="neither"),
         pytest.param(
-            {"storage": {"key": "k"}}, "at: must have either the storageUri or the storage.path", id="a key"
+            {}, "spec.predictor.model: must have either the storageUri or the storage.path", id="neither"
+        ),
+        pytest.param(
+            {"storage": {"key": "k"}},
+            "spec.predictor.model: must have either the storageUri or the storage.path",
+            id="a key",
         ),
         pytest.param(
             {"storageUri": "s3://b/p", "storage": {"path": "p"}},
-            "at: cannot have both the storageUri and the storage.path",
+            "spec.predictor.model: cannot have both the storageUri and the storage.path",
             id="both",
         ),
         pytest.param(
-            {"storageUri": "s3:///p"}, "at.storageUri: must name the bucket: s3://BUCKET/PATH", id="bad"
+            {"storageUri": "s3:///p"},
+            "spec.predictor.model.storageUri: must name the bucket: s3://BUCKET/PATH",
+            id="bad",
         ),
     ],
 )

@@ -1,5 +1,6 @@
 """Words for what is observed of a model: `observed(reported(loaded()))`."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -99,3 +100,10 @@ def reported(
 def observed(answer: MeshAnswer, **changes: Any) -> Observed:
     there = Observed(answer=answer, served=SERVED, now_ms=NOW_MS, target=NEW, selection=CHOSEN, instances=1)
     return replace(there, **changes)
+
+
+def written(status: Any) -> Any:
+    """What the API server has after a merge patch with this."""
+    if not isinstance(status, Mapping):
+        return status
+    return {name: written(value) for name, value in status.items() if value is not None}

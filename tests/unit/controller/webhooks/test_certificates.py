@@ -34,10 +34,8 @@ def secret(cluster: MemoryCluster) -> Any:
     return cluster.now(KEY)
 
 
-def somebody_fills_it(
-    cluster: MemoryCluster, *names: str, valid_s: float = 90 * DAY_S, **changes: bytes
-) -> None:
-    issued = issue(names, now_s=NOW_S, valid_s=valid_s)
+def somebody_fills_it(cluster: MemoryCluster, *names: str, **changes: bytes) -> None:
+    issued = issue(names, now_s=NOW_S, valid_s=90 * DAY_S)
     entries = {"tls.crt": issued.certificate, "tls.key": issued.key, "ca.crt": issued.authority}
     entries |= {name.replace("_", "."): value for name, value in changes.items()}
     cluster.put(a_secret({name: base64.b64encode(value).decode() for name, value in entries.items()}), SECRET)
@@ -77,9 +75,8 @@ async def test_authorities_that_have_ended_are_not_trusted_for_ever(cluster: Mem
 
 
 async def test_few_authorities_are_trusted_at_once(cluster: MemoryCluster) -> None:
-    for number in range(6):
-        made = await had(cluster, hosts=(f"webhook-{number}.ns.svc",))
-    assert made.authorities.count(b"BEGIN") == 3
+    made = [await had(cluster, hosts=(f"webhook-{number}.ns.svc",)) for number in range(6)]
+    assert made[-1].authorities.count(b"BEGIN") == 3
 
 
 async def test_it_is_made_anew_for_another_name(cluster: MemoryCluster) -> None:
