@@ -2,8 +2,9 @@
 
 import typer
 
-from adapter.cli import apply, delete, demo, describe, explain, get, infer, instance, registry, up
+from adapter.cli import apply, controller, delete, demo, describe, explain, get, infer, instance, registry, up
 from adapter.cli.settings import settings_help
+from adapter.controller.settings import ControllerSettings
 from adapter.instance.settings import InstanceSettings
 
 app = typer.Typer(
@@ -17,6 +18,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
 app.command("apply")(apply.command)
+app.command("controller", epilog=settings_help(ControllerSettings))(controller.command)
 app.command("delete")(delete.command)
 app.command("demo")(demo.command)
 app.command("describe")(describe.command)

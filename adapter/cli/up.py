@@ -9,7 +9,13 @@ import typer
 from adapter.cli.running import run
 from adapter.telemetry import logs
 from adapter.up.mesh_folder import MeshFolder
-from adapter.up.mesh_plan import DEFAULT_NAME, DEFAULT_PORT, DEFAULT_REST_PORT, MeshPlan
+from adapter.up.mesh_plan import (
+    DEFAULT_NAME,
+    DEFAULT_NAMESPACE,
+    DEFAULT_PORT,
+    DEFAULT_REST_PORT,
+    MeshPlan,
+)
 from adapter.up.ports import HOST
 from adapter.up.program import keep_up
 
@@ -25,6 +31,15 @@ def command(  # noqa: PLR0913 - each is an option
     port: Annotated[int, typer.Option(help="Inference and management over gRPC; 0: any.")] = DEFAULT_PORT,
     rest_port: Annotated[int, typer.Option(help="Inference over REST; 0: any.")] = DEFAULT_REST_PORT,
     host: Annotated[str, typer.Option(help="The address of these two; all else is on loopback.")] = HOST,
+    manifests: Annotated[
+        Path | None,
+        typer.Option(
+            file_okay=False, help="Serve what the manifests in this folder declare, and follow them."
+        ),
+    ] = None,
+    namespace: Annotated[
+        str, typer.Option(help="Of what they declare without naming one.")
+    ] = DEFAULT_NAMESPACE,
     etcd: Annotated[
         str | None,
         typer.Option(help="Use this etcd: HOST:PORT, or a JSON file like ModelMesh's etcd_connection."),
@@ -46,6 +61,11 @@ def command(  # noqa: PLR0913 - each is an option
     keys are files below storage-config/ there, as in ModelMesh's secret; models below files/ are registered
     with the storage type local and need no key.
 
+    With --manifests the models are declared, as for Kubernetes: InferenceServices, Predictors,
+    ServingRuntimes, the storage-config Secret, the ConfigMap model-serving-config. A runtime runs while models
+    need it, if its command is on this machine. `remesh apply`, `get`, `describe` and `delete` find this mesh
+    by themselves.
+
     Every setting of `remesh instance --help` may be given as an environment variable and reaches all
     instances: LOADING_CONCURRENCY=4 remesh up. Those that tell instances apart are chosen here.
     """
@@ -56,6 +76,8 @@ def command(  # noqa: PLR0913 - each is an option
         host=host,
         port=port,
         rest_port=rest_port,
+        manifests=manifests.absolute() if manifests else None,
+        namespace=namespace,
         etcd=etcd,
     )
     logs.configure(level="info", form="text")

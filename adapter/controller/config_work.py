@@ -21,7 +21,7 @@ class ConfigWork:
         self._doors = doors
         self._defaults = defaults
 
-    async def look(self) -> bool:
+    def look(self) -> bool:
         """Take the configuration that there is now; whether it is another one."""
         world = self._world
         seen = world.config_maps.get(world.scope.namespace, USER_CONFIG)
@@ -29,7 +29,7 @@ class ConfigWork:
         config, error = next_config(world.config, manifest, defaults=self._defaults)
         if error is not None and manifest is not None:
             log.warning("the configuration stays as it was", extra={"error": str(error)})
-            await self._doors.recorder.record(manifest, "Warning", "InvalidConfiguration", str(error))
+            self._doors.recorder.record(manifest, "Warning", "InvalidConfiguration", str(error))
         if config == world.config:
             return False
         log.info("the configuration has changed")

@@ -14,8 +14,8 @@ from adapter.mesh.vmodels import SetVModel
 class Recorder(Protocol):
     """Tells people what happened to an object."""
 
-    async def record(self, manifest: Mapping[str, Any], kind: str, reason: str, message: str) -> None:
-        """`kind` is `Normal` or `Warning`. Never raises."""
+    def record(self, about: Mapping[str, Any], type_: str, reason: str, text: str, /) -> None:
+        """`type_` is `Normal` or `Warning`. Returns at once, and never raises."""
         ...
 
 

@@ -72,6 +72,8 @@ class Manager:
         self._owner = owner
         self._added = asyncio.Event()
         self._listed = asyncio.Event()
+        self.leads = asyncio.Event()
+        """Until it is set nothing is done; what is there is followed all the same."""
         self._models = ModelWork(world, doors)
         self._runtimes = RuntimeWork(world, doors)
         self._config = ConfigWork(world, doors, defaults=options.defaults)
@@ -92,10 +94,11 @@ class Manager:
         """Follow everything, and look at what comes, until the owner ends."""
         scope = self.world.scope
         everywhere = None if scope.cluster_wide else scope.namespace
-        for kind in (SERVING_RUNTIME, INFERENCE_SERVICE, PREDICTOR):
-            self._spawn(self._follow(kind, everywhere), f"follow {kind}")
+        for kind in (SERVING_RUNTIME, INFERENCE_SERVICE, PREDICTOR, CLUSTER_SERVING_RUNTIME):
+            if kind in scope.kinds:
+                within = everywhere if kind.namespaced else None
+                self._spawn(self._follow(kind, within), f"follow {kind}s")
         self._spawn(self._follow(CONFIG_MAP, scope.namespace, [USER_CONFIG]), "follow the configuration")
-        self._spawn(self._follow(CLUSTER_SERVING_RUNTIME, None), "follow ClusterServingRuntimes")
         if scope.cluster_wide:
             self._spawn(self._follow(NAMESPACE, None), "follow Namespaces")
         else:
@@ -115,7 +118,7 @@ class Manager:
             matters = _only(news, names) if names else news
             if matters is not None:
                 self._hear(kind, matters, namespace)
-            if kind == CONFIG_MAP and await self._config.look():
+            if kind == CONFIG_MAP and self._config.look():
                 self._configured()
 
     def _hear(self, kind: Kind, news: Listed | Changed, namespace: str | None) -> None:
@@ -158,8 +161,9 @@ class Manager:
         if enabled and namespace not in self._followed:
             names = self.world.secret_names()
             self._followed[namespace] = [
-                self._spawn(self._follow(SECRET, namespace, names), f"follow secrets of {namespace}"),
-                self._spawn(self._follow(CLAIM, namespace), f"follow claims of {namespace}"),
+                self._spawn(self._follow(kind, namespace, which), f"follow {kind}s of {namespace}")
+                for kind, which in ((SECRET, names), (CLAIM, ()))
+                if kind in self.world.scope.kinds
             ]
             self._events.follow(namespace)
 
@@ -187,6 +191,7 @@ class Manager:
     # The work.
 
     async def _work(self) -> None:
+        await self.leads.wait()
         await self._listed.wait()
         await self._doors.fleet.seen()
         while True:
@@ -244,7 +249,7 @@ def _only(news: Listed | Changed, names: Sequence[str]) -> Listed | Changed | No
 async def managing(
     world: World, doors: Doors, *, opened: RegistryOpener, options: Options | None = None
 ) -> AsyncIterator[Manager]:
-    """Look after the cluster while inside."""
+    """Look after the cluster while inside, from when the manager `leads`."""
     async with cancelled_at_the_end() as owner:
         manager = Manager(world, doors, opened=opened, owner=owner, options=options or Options())
         manager.start()

@@ -11,6 +11,8 @@ from adapter.domain.errors import Code
 from adapter.mesh.vmodels import SetVModel, VModelReport
 from adapter.peers.mesh_client import ChannelTls, MeshClient, MeshRefused
 
+OTHER_OWNER: Final = "already exists with different owner"
+"""Of the same code, and another matter: the model itself was registered differently."""
 CALL_S_MAX: Final = 10.0
 """What one call may take (reference: serving controller 0.5)."""
 
@@ -80,7 +82,7 @@ class MeshChannels:
         except MeshRefused as error:
             if error.status is Code.UNAVAILABLE:
                 return MeshAway(no_pods=not self._way(namespace).addresses, text=str(error))
-            if error.status is Code.ALREADY_EXISTS:
+            if error.status is Code.ALREADY_EXISTS and OTHER_OWNER in str(error):
                 return NameTaken()
             raise
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from adapter.cluster.cluster import ObjectConflict
@@ -10,12 +11,14 @@ from adapter.controller.keys import ModelKey
 from adapter.controller.manifests.spec_hash import target_id
 from adapter.controller.objects import Seen
 from adapter.controller.statuses import isvc_status, predictor_status
+from adapter.controller.statuses.difference import difference
 from adapter.controller.statuses.registering import loads_now, registration
+from adapter.controller.statuses.served import served_at
 from adapter.controller.statuses.standing import Observed, Standing
-from adapter.controller.verdicts import Chosen, MeshAnswer, Selection, Served, SpecInvalid, StatusPatch
+from adapter.controller.verdicts import Chosen, MeshAnswer, Selection, SpecInvalid, StatusPatch
 from adapter.controller.world import World
 from adapter.domain.kinds import Manifest
-from adapter.domain.specs import ModelSpec, Source
+from adapter.domain.specs import DeploymentMode, ModelSpec, Source
 from adapter.mesh.vmodels import VModelReport
 
 log = logging.getLogger(__name__)
@@ -60,8 +63,7 @@ class ModelWork:
         return await self._brought_to(key, seen)
 
     async def _brought_to(self, key: ModelKey, seen: Seen[ModelSpec]) -> float | None:
-        spec = seen.spec
-        selection = None if spec is None else self._world.select(spec)
+        selection = None if seen.spec is None else self._world.select(seen.spec)
         self.chosen[key] = fingerprint(selection)
         answer = await self._asked(key, seen, selection)
         patch = STATUS_OF[key.source](seen.manifest, self._observed(key, seen, selection, answer))
@@ -78,17 +80,18 @@ class ModelWork:
             report = there if isinstance(there, VModelReport) else None
             return SpecInvalid(message=str(seen.complaint), report=report)
         load_now = loads_now(seen.spec, STANDING_OF[key.source](seen.manifest))
-        return await meshes.put(key.namespace, registration(seen.spec, selection.type, load_now=load_now))
+        spec = resolved(seen.spec, selection)
+        return await meshes.put(key.namespace, registration(spec, selection.type, load_now=load_now))
 
     def _observed(
         self, key: ModelKey, seen: Seen[ModelSpec], selection: Selection | None, answer: MeshAnswer
     ) -> Observed:
-        fleet, spec = self._doors.fleet, seen.spec
+        fleet, spec = self._doors.fleet, None if seen.spec is None else resolved(seen.spec, selection)
         names = self._runtimes(key.namespace, selection)
         healths = {name: fleet.health(key.namespace, name) for name in names}
         return Observed(
             answer=answer,
-            served=self._served(key.namespace),
+            served=served_at(self._world.config, key.namespace),
             now_ms=self._doors.clock.epoch_ms(),
             target="" if spec is None else target_id(spec),
             selection=selection,
@@ -102,16 +105,8 @@ class ModelWork:
             return [runtime.name for runtime in selection.runtimes]
         return [runtime.name for runtime in self._world.served(namespace)]
 
-    def _served(self, namespace: str) -> Served:
-        config = self._world.config
-        host = f"{config.service_name}.{namespace}"
-        rest = f"{'https' if config.tls.secret_name else 'http'}://{host}:{config.rest.port}"
-        return Served(
-            grpc_url=f"grpc://{host}:{config.service_port}", rest_url=rest if config.rest.enabled else ""
-        )
-
     def _wait(self, key: ModelKey, selection: Selection | None) -> None:
-        """Note whether the model waits for an instance, which is told by the fleet and not by the registry."""
+        """Note whether it waits for an instance: of that the fleet tells, and not the registry."""
         names = self._runtimes(key.namespace, selection)
         ready = any(self._doors.fleet.health(key.namespace, name).ready for name in names)
         waiting = self.waiting.setdefault(key.namespace, set())
@@ -121,10 +116,10 @@ class ModelWork:
             waiting.add(key)
 
     async def _write(self, seen: Seen[ModelSpec], patch: StatusPatch) -> None:
-        if not _is_there(_status(seen.manifest), patch.status):
-            await self._doors.cluster.patch_status(seen.key, {"status": patch.status})
+        if changes := difference(_status(seen.manifest), patch.status):
+            await self._doors.cluster.patch_status(seen.key, {"status": changes})
         for kind, reason, message in patch.events:
-            await self._doors.recorder.record(seen.manifest, kind, reason, message)
+            self._doors.recorder.record(seen.manifest, kind, reason, message)
 
     # Its end.
 
@@ -158,6 +153,13 @@ class ModelWork:
         return True
 
 
+def resolved(spec: ModelSpec, selection: Selection | None) -> ModelSpec:
+    """With the runtime that KServe's rules choose: another one makes it another model, to be loaded anew."""
+    if spec.mode is DeploymentMode.MODELMESH or not isinstance(selection, Chosen):
+        return spec
+    return replace(spec, runtime=selection.runtimes[0].name)
+
+
 def fingerprint(selection: Selection | None) -> tuple[str, ...]:
     """All of a selection that a registration or a status depends on."""
     if selection is None:
@@ -180,15 +182,3 @@ def _finalizers(manifest: Manifest, finalizers: list[str]) -> Manifest:
             "resourceVersion": manifest["metadata"].get("resourceVersion"),
         }
     }
-
-
-def _is_there(status: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Whether a merge patch with what is wanted would change nothing (RFC 7386)."""
-    for name, value in wanted.items():
-        there = status.get(name)
-        if isinstance(value, Mapping):
-            if not isinstance(there, Mapping) or not _is_there(there, value):
-                return False
-        elif there != value:
-            return False
-    return True

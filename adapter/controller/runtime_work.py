@@ -45,7 +45,7 @@ class RuntimeWork:
         declared = self._declared(key)
         if declared is not None and declared.complaint is not None:
             # What runs goes on running as it was: somebody is about to mend the object.
-            await self._complain(key, declared.manifest, INVALID, str(declared.complaint))
+            self._complain(key, declared.manifest, INVALID, str(declared.complaint))
             return None
         runtime = self._world.runtime(key)
         if runtime is None or declared is None or not self._world.is_enabled(key.namespace):
@@ -53,7 +53,7 @@ class RuntimeWork:
             return None
         complaint = "; ".join(map(str, runtime_complaints(runtime, self._world.config)))
         if complaint:
-            await self._complain(key, declared.manifest, INVALID, complaint)
+            self._complain(key, declared.manifest, INVALID, complaint)
             return None
         return await self._run(key, runtime, declared.manifest)
 
@@ -64,8 +64,8 @@ class RuntimeWork:
             await self._doors.fleet.withdraw(namespace)
             await self._doors.meshes.drop(namespace)
             return None
-        await self._tell_bad_secrets(namespace)
-        etcd = await self._etcd_copy(namespace)
+        self._tell_bad_secrets(namespace)
+        etcd = self._etcd_copy(namespace)
         await self._doors.fleet.prepare(
             NamespacePlan(
                 namespace=namespace,
@@ -82,7 +82,7 @@ class RuntimeWork:
         product = runtime.identity.annotations.get(PRODUCT_CONFIG)
         if product and not await self._is_there(key.namespace, product):
             text = f"there is no ConfigMap {product}, which the annotation {PRODUCT_CONFIG} names; create it"
-            await self._complain(key, manifest, INVALID, text)
+            self._complain(key, manifest, INVALID, text)
             return PRODUCT_LOOK_S
         scale = self._scale(key, runtime)
         autoscaling, _ = autoscaling_in(runtime.identity.annotations)
@@ -102,10 +102,10 @@ class RuntimeWork:
         try:
             await self._doors.fleet.run(plan)
         except Refused as error:
-            await self._complain(key, manifest, INVALID, str(error))
+            self._complain(key, manifest, INVALID, str(error))
             return None
         health = self._doors.fleet.health(key.namespace, key.name)
-        await self._complain(key, manifest, UNHEALTHY, health.problem)
+        self._complain(key, manifest, UNHEALTHY, health.problem)
         return scale.look_again_s
 
     def _scale(self, key: RuntimeKey, runtime: RuntimeSpec) -> Scale:
@@ -123,14 +123,14 @@ class RuntimeWork:
         if self._world.is_listed:
             await self._doors.fleet.stop(key.namespace, key.name)
 
-    async def _complain(self, key: RuntimeKey, manifest: Manifest, reason: str, text: str) -> None:
+    def _complain(self, key: RuntimeKey, manifest: Manifest, reason: str, text: str) -> None:
         """Tell of a problem when it comes; nothing of one that is told already."""
         if text == self._told.get(key, ""):
             return
         self._told[key] = text
         if text:
             log.warning("a runtime cannot run as it should", extra={"runtime": str(key), "error": text})
-            await self._doors.recorder.record(manifest, "Warning", reason, text)
+            self._doors.recorder.record(manifest, "Warning", reason, text)
 
     def _declared(self, key: RuntimeKey) -> Seen[RuntimeSpec] | None:
         """What declares it: an object of the namespace, or else of the cluster."""
@@ -173,14 +173,14 @@ class RuntimeWork:
             }
         return tuple(sorted(claims))
 
-    async def _tell_bad_secrets(self, namespace: str) -> None:
+    def _tell_bad_secrets(self, namespace: str) -> None:
         entries = self._entries(namespace)
         secret = self._world.secret(namespace, self._world.config.storage_secret_name)
         if entries is not None and secret is not None:
             for complaint in entries.complaints.values():
-                await self._doors.recorder.record(secret, "Warning", INVALID_SECRET, str(complaint))
+                self._doors.recorder.record(secret, "Warning", INVALID_SECRET, str(complaint))
 
-    async def _etcd_copy(self, namespace: str) -> EtcdSecret | None:
+    def _etcd_copy(self, namespace: str) -> EtcdSecret | None:
         """For a namespace other than ours, unless it has a secret of its own."""
         scope = self._world.scope
         own = self._world.secret(namespace, scope.etcd_secret)
@@ -190,7 +190,7 @@ class RuntimeWork:
         try:
             return read_etcd_secret(secret).of_namespace(namespace, home=scope.namespace)
         except BadManifest as error:
-            await self._doors.recorder.record(secret, "Warning", INVALID_SECRET, str(error))
+            self._doors.recorder.record(secret, "Warning", INVALID_SECRET, str(error))
             return None
 
     def _has_ca(self, namespace: str) -> bool:

@@ -58,7 +58,7 @@ class Scale:
 
 
 def memory_in(annotations: Mapping[str, str], *, running: bool) -> Memory:
-    """What the annotations of what runs say; without them, or with others than these, nothing is remembered."""
+    """What the annotations of what runs say; without them, or with others, nothing is remembered."""
     return Memory(
         running=running,
         unneeded_since_ms=_read(annotations.get(UNNEEDED_SINCE)),

@@ -6,7 +6,7 @@ looked at because of it.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from adapter.cluster.cluster import Changed, Listed
 from adapter.controller.config import ControllerConfig
@@ -23,7 +23,9 @@ from adapter.domain.kinds import (
     CLAIM,
     CLUSTER_SERVING_RUNTIME,
     CONFIG_MAP,
+    INFERENCE_SERVICE,
     NAMESPACE,
+    PREDICTOR,
     SECRET,
     SERVING_RUNTIME,
     Key,
@@ -31,6 +33,11 @@ from adapter.domain.kinds import (
     Manifest,
 )
 from adapter.domain.specs import DeploymentMode, ModelSpec, RuntimeSpec, Source
+
+FOLLOWED: Final = frozenset(
+    {INFERENCE_SERVICE, PREDICTOR, SERVING_RUNTIME, CLUSTER_SERVING_RUNTIME, SECRET, CLAIM, CONFIG_MAP}
+)
+"""Beside Namespaces, where there are several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +51,8 @@ class Scope:
     every_mode: bool = False
     """Also models that are not ModelMesh's: on the local cluster nobody else is there to serve them."""
     etcd_secret: str = "model-serving-etcd"  # noqa: S105 - a name
+    kinds: frozenset[Kind] = FOLLOWED
+    """Those that are followed."""
 
 
 def _as_it_is(manifest: Manifest) -> Manifest:
@@ -166,11 +175,16 @@ class World:
         cluster = [seen.spec for seen in self.cluster_runtimes if seen.spec is not None]
         sees = visible([*own, *cluster], namespace)
         several = sees.multi_model()
-        single = [] if not self.scope.every_mode else [each for each in sees.all if not each.multi_model]
-        served = {each.name: each for each in [*reversed(single), *several] if not each.disabled}
+        single = [each for each in sees.all if not each.multi_model] if self.scope.every_mode else []
+        able = [each for each in [*reversed(single), *several] if not (each.disabled or each.multi_node)]
+        served = {each.name: each for each in able}
         return _Runtimes(
             visible=sees,
-            selector=ModelMeshSelector(several, rest_enabled=self.config.rest.enabled),
+            # Those for one model are refused, and say why, where no other has their name.
+            selector=ModelMeshSelector(
+                {each.name: each for each in (*sees.cluster, *sees.own, *several)}.values(),
+                rest_enabled=self.config.rest.enabled,
+            ),
             served={name: served[name] for name in sorted(served)},
         )
 
@@ -198,12 +212,11 @@ class World:
     @property
     def is_listed(self) -> bool:
         """Whether models and runtimes have all been heard of once; before that nothing is removed."""
-        followed = (
-            self.runtimes,
-            *self.models.values(),
-            *((self.namespaces,) if self.scope.cluster_wide else ()),
-        )
-        return all(objects.is_listed for objects in followed)
+        whole: list[Objects[Any]] = [self.runtimes, self.cluster_runtimes, *self.models.values()]
+        waited_for = [objects for objects in whole if objects.kind in self.scope.kinds]
+        if self.scope.cluster_wide:
+            waited_for.append(self.namespaces)
+        return all(objects.is_listed for objects in waited_for)
 
 
 def _serving(selection: Chosen, model: ModelSpec) -> Sequence[RuntimeSpec]:

@@ -73,6 +73,24 @@ async def probes_serving(
 
 
 @asynccontextmanager
+async def health_serving(*, is_ready: Callable[[], bool], host: str, port: int) -> AsyncIterator[int]:
+    """Answer `/healthz` and `/readyz`, as controllers have them, while inside; gives the port.
+
+    Raises `CannotListen`.
+    """
+
+    async def ready(_receive: Receive) -> HTTPStatus:
+        return HTTPStatus.OK if is_ready() else HTTPStatus.SERVICE_UNAVAILABLE
+
+    async def healthy(_receive: Receive) -> HTTPStatus:
+        return HTTPStatus.OK
+
+    app = _app({"/readyz": ready, "/healthz": healthy})
+    async with http_serving(app, bound(host, port), connections_max=ASKING_MAX) as found:
+        yield found
+
+
+@asynccontextmanager
 async def prestop_serving(
     prestop: PreStop, *, host: str, port: int, replaceable: bool = False
 ) -> AsyncIterator[int]:

@@ -1,18 +1,17 @@
 """Declared runtimes as processes of this machine: so many pairs of instance and runtime each."""
 
 import asyncio
-import json
 import logging
 import shutil
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import ExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from adapter.aio.clock import Clock
-from adapter.aio.groups import cancelled_at_the_end
+from adapter.aio.waiting import Waiting
 from adapter.controller.plans import NamespacePlan, RuntimeHealth, RuntimePlan
 from adapter.controller.selection.constraints import DATAPLANE_KEY, TYPE_CONSTRAINTS_KEY, config_entries
 from adapter.controller.verdicts import Served
@@ -20,8 +19,9 @@ from adapter.domain.errors import Refused
 from adapter.servers.inherited import GRPC, REST
 from adapter.servers.listening import bound, told
 from adapter.up.door_knocks import DoorKnocks
+from adapter.up.local_marks import Marks
 from adapter.up.local_pair import Pair
-from adapter.up.local_runtimes import MLSERVER, Blueprint, Finder, NotHere, blueprint
+from adapter.up.local_runtimes import MLSERVER, Blueprint, Finder, blueprint
 from adapter.up.local_specs import PairSpecs, Place, Ports
 from adapter.up.mesh_folder import MeshFolder
 from adapter.up.mesh_plan import MeshPlan
@@ -88,14 +88,11 @@ class LocalFleet:
         self._clock = clock
         self._teams: dict[_Runtime, _Team] = {}
         self._doors: dict[str, Doors] = {site.namespace: site.doors}
-        self._opened = ExitStack()
         self._numbers: set[int] = set()
-        self._listeners: set[asyncio.Queue[_Runtime]] = set()
-        self._marks = _Marks(site.folder.path / "runtimes.json")
+        self._listeners: set[Waiting[_Runtime]] = set()
+        self._marks = Marks(site.folder.path / "runtimes.json")
         self.knocks: Final = DoorKnocks()
         """Namespaces that somebody calls while nothing of them runs."""
-        for folder in (site.folder.path / "instances").glob("*"):
-            shutil.rmtree(folder, ignore_errors=True)
 
     def __repr__(self) -> str:
         return f"<LocalFleet of {', '.join('/'.join(key) for key in self._teams) or 'nothing'}>"
@@ -114,9 +111,7 @@ class LocalFleet:
                 aside.replace(path)
         if plan.namespace not in self._doors:
             host = self._site.mesh.host
-            self._doors[plan.namespace] = {
-                name: self._opened.enter_context(bound(host, 0)) for name in (GRPC, REST)
-            }
+            self._doors[plan.namespace] = {name: bound(host, 0) for name in (GRPC, REST)}
         self._listen(plan.namespace)
 
     async def withdraw(self, namespace: str) -> None:
@@ -167,13 +162,13 @@ class LocalFleet:
         )
 
     async def changes(self) -> AsyncIterator[_Runtime]:
-        queue: asyncio.Queue[_Runtime] = asyncio.Queue()
-        self._listeners.add(queue)
+        waiting: Waiting[_Runtime] = Waiting()
+        self._listeners.add(waiting)
         try:
             while True:
-                yield await queue.get()
+                yield await waiting.next()
         finally:
-            self._listeners.discard(queue)
+            self._listeners.discard(waiting)
 
     def addresses(self, namespace: str) -> tuple[str, ...]:
         """All instances of a namespace share one."""
@@ -253,7 +248,10 @@ class LocalFleet:
             logs=held,
         )
         pair = Pair(
-            specs.name, lambda: specs.specs(plan, wanted), clock=self._clock, on_change=lambda: self._tell(key)
+            specs.name,
+            lambda: specs.specs(plan, wanted),
+            clock=self._clock,
+            on_change=lambda: self._tell(key),
         )
         task = self._owner.create_task(pair.keep(), name=f"keep {specs.name}")
         running = _Running(pair, wanted, task, held, number, specs.folder_name)
@@ -294,14 +292,15 @@ class LocalFleet:
             self.knocks.listen(namespace, self._doors[namespace].values())
 
     def _tell(self, key: _Runtime) -> None:
-        for queue in self._listeners:
-            if key not in queue._queue:  # noqa: SLF001
-                queue.put_nowait(key)
+        for waiting in self._listeners:
+            waiting.add(key)
 
     def close(self) -> None:
-        """No more doors."""
+        """No more doors: from now on only the instances have them, until their last connection ends."""
         self.knocks.close()
-        self._opened.close()
+        for doors in self._doors.values():
+            for door in doors.values():
+                door.close()
 
 
 def storage_folder(folder: MeshFolder, namespace: str, first: str) -> Path:

@@ -26,8 +26,13 @@ class LocalMesh:
     folder: MeshFolder
     whereabouts: Whereabouts
     members: tuple[Member, ...]
+    """None if manifests declare what runs (`declared_mesh`)."""
     registry: str
     """Where it is, for people."""
+    doors: Mapping[str, socket.socket]
+    """The sockets on which all instances serve."""
+    kv_store: str
+    """The registry, as the instances are told of it."""
 
 
 @asynccontextmanager
@@ -41,9 +46,9 @@ async def local_mesh(
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(folder.taken())
-        folder.prepare(plan.instance_names)
+        folder.prepare(plan.instance_names if plan.manifests is None else ())
         doors = _doors(plan, stack)
-        pairs = members(plan, stack)
+        pairs = members(plan, stack) if plan.manifests is None else ()
         processes = Processes(plan, folder, stack.enter_context(ExitStack()))
         path = stack.enter_context(folder.socket_path())
         supervisor = Supervisor(owner=owner, clock=LoopClock())
@@ -66,6 +71,8 @@ async def local_mesh(
             whereabouts=where,
             members=pairs,
             registry=str(folder.registry_file) if plan.kv_store is None else plan.kv_store,
+            doors=doors,
+            kv_store=kv_store,
         )
 
 
@@ -99,5 +106,9 @@ def _close(doors: Iterable[socket.socket]) -> None:
 def _whereabouts(plan: MeshPlan, folder: MeshFolder, doors: Mapping[str, socket.socket]) -> Whereabouts:
     files = plan.environ.get("REMESH_LOCAL_FILES_DIR")
     return Whereabouts(
-        grpc=told(doors[GRPC]), rest=told(doors[REST]), files=Path(files) if files else folder.files
+        grpc=told(doors[GRPC]),
+        rest=told(doors[REST]),
+        files=Path(files) if files else folder.files,
+        manifests=plan.manifests,
+        namespace=plan.namespace if plan.manifests is not None else "",
     )

@@ -1,10 +1,12 @@
 """What the processes of a declared runtime are: its instance, and the server that the instance drives."""
 
 import os
+import shutil
 import socket
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -84,6 +86,7 @@ class PairSpecs:
     place: Place
     ports: Ports
     logs: ExitStack
+    _open: dict[str, LogFile] = field(default_factory=dict)
 
     def specs(self, plan: RuntimePlan, blueprint: Blueprint) -> list[ProcessSpec]:
         """The server's processes, then the instance."""
@@ -180,8 +183,7 @@ class PairSpecs:
         self, part: str, command: tuple[str, ...], ready: Ready, env: Mapping[str, str] | None = None
     ) -> ProcessSpec:
         name = f"{self.name}-{part}" if part else self.name
-        log = LogFile(self.folder.logs / f"{name}.log")
-        self.logs.callback(log.close)
+        log = self._log(name)
         return ProcessSpec(
             name=name,
             command=command,
@@ -192,8 +194,15 @@ class PairSpecs:
             ready_s_max=START_S_MAX,
         )
 
+    def _log(self, name: str) -> LogFile:
+        """The same for each start."""
+        if name not in self._open:
+            log = self._open[name] = LogFile(self.folder.logs / f"{name}.log")
+            self.logs.callback(log.close)
+        return self._open[name]
 
-def _of_config(plan: RuntimePlan) -> Iterator[tuple[str, str]] | Mapping[str, str]:
+
+def _of_config(plan: RuntimePlan) -> Mapping[str, str]:
     """What `model-serving-config` says of the instances."""
     config = plan.config
     told = {"MM_SVC_GRPC_MAX_MSG_SIZE": str(config.message_bytes_max)}
@@ -206,9 +215,6 @@ def _of_config(plan: RuntimePlan) -> Iterator[tuple[str, str]] | Mapping[str, st
 
 def program_finder(environ: Mapping[str, str]) -> Callable[[str], str | None]:
     """Finds programs as a shell would, and those beside this Python."""
-    from shutil import which
-    import sys
-
     beside = os.fspath(Path(sys.executable).parent)
     path = os.pathsep.join(filter(None, (environ.get("PATH"), beside)))
-    return lambda name: which(name, path=path)
+    return lambda name: shutil.which(name, path=path)

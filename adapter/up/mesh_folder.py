@@ -128,9 +128,11 @@ class MeshFolder:
     def prepare(self, instances: Collection[str]) -> None:
         """Make the folders; drop what a mesh that was killed left, and instances that are no more."""
         self._whereabouts_file.unlink(missing_ok=True)
-        for folder in (self.storage_config, self.files, self.logs, *map(self.instance, instances)):
+        all_instances = self.path / "instances"
+        wanted = (self.storage_config, self.files, self.logs, all_instances, *map(self.instance, instances))
+        for folder in wanted:
             folder.mkdir(parents=True, exist_ok=True)
-        for folder in (self.path / "instances").iterdir():
+        for folder in all_instances.iterdir():
             if folder.name not in instances:
                 shutil.rmtree(folder, ignore_errors=True)
 

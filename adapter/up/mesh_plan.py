@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, Self
 
 from adapter.domain.errors import InvalidRequest
@@ -12,6 +13,7 @@ from adapter.up.ports import HOST
 
 INSTANCES_MAX: Final = 64
 DEFAULT_NAME: Final = "up"
+DEFAULT_NAMESPACE: Final = "default"
 DEFAULT_PORT: Final = 8033
 DEFAULT_REST_PORT: Final = 8008
 SHUTDOWN_TIMEOUT_MS: Final = 10_000
@@ -22,6 +24,7 @@ BUFFER_BYTES: Final = 256 * 1024 * 1024
 MEMORY_BYTES_MIN: Final = 64 * 1024 * 1024
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _ADDRESSES: Final = ("REMESH_GRPC_SOCKET_PATH", "REMESH_MANAGEMENT_PORT", "REMESH_MANAGEMENT_SOCKET_PATH")
 """Variables that name one address each."""
 _NOT_PASSED_ON: Final = frozenset(
@@ -49,6 +52,10 @@ class MeshPlan:
     port: int = DEFAULT_PORT
     """0: any."""
     rest_port: int = DEFAULT_REST_PORT
+    manifests: Path | None = None
+    """A folder that declares runtimes and models; None: the in-house runtime serves what is registered."""
+    namespace: str = DEFAULT_NAMESPACE
+    """Of what the manifests declare without one."""
     etcd: str | None = None
     """`HOST:PORT` or a file; None: as `KV_STORE` says, or without it a registry of its own."""
 
@@ -63,6 +70,10 @@ class MeshPlan:
             yield f"--name: {self.name!r} must be letters, digits, `-`, `_` and `.`, at most 63"
         if not 1 <= self.instances <= INSTANCES_MAX:
             yield f"--instances: {self.instances} is not from 1 to {INSTANCES_MAX}"
+        if not _NAMESPACE.fullmatch(self.namespace):
+            yield f"--namespace: {self.namespace!r} must be lower-case letters, digits and `-`, at most 63"
+        if self.manifests is not None and self.manifests.exists() and not self.manifests.is_dir():
+            yield f"--manifests: {self.manifests} is no folder"
         if self.port and self.port == self.rest_port:
             yield f"--port and --rest-port: both are {self.port}"
         try:

@@ -1,12 +1,15 @@
 """`remesh up`: the mesh, what is where in a table, and the wait for whoever ends it."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 from rich.console import Console
 
 from adapter.mesh.wording import in_bytes
+from adapter.up.declared_mesh import declared_mesh
 from adapter.up.ending import Ending
 from adapter.up.local_mesh import LocalMesh, local_mesh
+from adapter.up.looking_after import looked_after
 from adapter.up.mesh_folder import MeshFolder
 from adapter.up.mesh_plan import DEFAULT_PORT, MeshPlan
 
@@ -14,11 +17,16 @@ from adapter.up.mesh_plan import DEFAULT_PORT, MeshPlan
 async def keep_up(plan: MeshPlan, folder: MeshFolder) -> None:
     """Until Ctrl-C or SIGTERM. Whatever was started has ended when it returns, by whichever way.
 
-    Raises what `MeshPlan.checked` and `local_mesh` raise.
+    Raises what `MeshPlan.checked`, `local_mesh` and `looked_after` raise.
     """
     ending, plan = Ending(), plan.checked()
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    async with asyncio.TaskGroup() as owner, local_mesh(plan, folder, owner=owner) as mesh:
+    async with AsyncExitStack() as stack:
+        owner = await stack.enter_async_context(asyncio.TaskGroup())
+        mesh = await stack.enter_async_context(local_mesh(plan, folder, owner=owner))
+        if plan.manifests is not None:
+            declared = await stack.enter_async_context(declared_mesh(mesh))
+            await stack.enter_async_context(looked_after(declared))
         ending.listen()
         console.print(f"\n{whats_where(mesh)}\n")
         console.print(what_next(mesh))
@@ -43,6 +51,11 @@ def whats_where(mesh: LocalMesh) -> str:
         ),
         ("keys", str(folder.storage_config), "one JSON file for each storage key"),
         ("files", str(where.files), "models here need no key (storage type local)"),
+        *(
+            [("manifests", str(where.manifests), f"runtimes and models, in namespace {where.namespace}")]
+            if where.manifests is not None
+            else []
+        ),
         ("logs", str(folder.logs), "what each process says"),
     ]
     names, wheres = (max(len(part[column]) for part in parts) for column in (0, 1))
@@ -53,6 +66,16 @@ def what_next(mesh: LocalMesh) -> str:
     """What a person may type."""
     port = mesh.whereabouts.grpc.rpartition(":")[2]
     where = "" if port == str(DEFAULT_PORT) else f" --address {mesh.whereabouts.grpc}"
+    if mesh.plan.manifests is not None:
+        return f"""\
+The mesh {mesh.plan.name} is up, and follows the manifests. In another terminal, try:
+
+  remesh apply -f FILE
+  remesh get isvc
+  remesh describe isvc NAME
+  remesh infer NAME
+
+Runtimes start when a model needs them. Ctrl-C ends everything."""
     return f"""\
 The mesh {mesh.plan.name} is up. In another terminal, try:
 

@@ -87,8 +87,8 @@ def applied(
         if not any(path in theirs for owner, theirs in after.items() if owner != me):
             remove(before, path)
     for path in mine:
-        value = at(wanted, path)
-        if at(before, path) != value:
+        value, there = at(wanted, path), at(before, path)
+        if there != value and not (value == {} and isinstance(there, Mapping)):
             put(before, path, value)
             after = {owner: theirs if owner == me else theirs - {path} for owner, theirs in after.items()}
     return before, _tidied(after)

@@ -10,6 +10,7 @@ from tests.integration import control_plane
 from tests.integration.control_plane import ControlPlane
 from tests.integration.deployed import DEPLOY, MESHES, Object, built
 
+WEBHOOKS = "modelmesh-servingruntime.serving.kserve.io"
 CONTROLLER = "system:serviceaccount:{namespace}:modelmesh-controller"
 
 
@@ -224,9 +225,12 @@ def may(plane: ControlPlane, of: str, verb: str, what: str, namespace: str) -> b
         ("watch", "secrets", "mine", True),
         ("patch", "secrets/model-serving-etcd", "mine", True),
         ("patch", "secrets/storage-config", "mine", False),
+        ("create", "secrets", "mine", False),
         ("get", "secrets", "other", False),
         ("create", "clusterrolebindings.rbac.authorization.k8s.io", "", False),
-        ("create", "validatingwebhookconfigurations.admissionregistration.k8s.io", "", True),
+        ("patch", f"validatingwebhookconfigurations.admissionregistration.k8s.io/{WEBHOOKS}", "", True),
+        ("patch", "validatingwebhookconfigurations.admissionregistration.k8s.io/another", "", False),
+        ("create", "validatingwebhookconfigurations.admissionregistration.k8s.io", "", False),
     ],
 )
 def test_the_rights_in_cluster_scope(
@@ -240,7 +244,6 @@ def test_the_rights_in_cluster_scope(
     [
         ("watch", "inferenceservices.serving.kserve.io", "modelmesh-serving", True),
         ("watch", "secrets", "modelmesh-serving", True),
-        ("get", "namespaces/modelmesh-serving", "modelmesh-serving", True),
         ("watch", "inferenceservices.serving.kserve.io", "mine", False),
         ("get", "secrets", "mine", False),
         ("watch", "namespaces", "", False),
@@ -251,6 +254,24 @@ def test_the_rights_in_namespace_scope(
     plane: ControlPlane, verb: str, what: str, namespace: str, *, allowed: bool
 ) -> None:
     assert may(plane, "modelmesh-serving", verb, what, namespace) is allowed
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "allowed"),
+    [
+        ("Secret", "model-serving-etcd", True),
+        ("Secret", "another", False),
+        ("ConfigMap", "tc-config", True),
+        ("ConfigMap", "another", False),
+    ],
+)
+def test_what_the_controller_makes_has_the_names_that_it_may_have(
+    plane: ControlPlane, kind: str, name: str, *, allowed: bool
+) -> None:
+    manifest = {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "mine"}}
+    account = CONTROLLER.format(namespace="model-serving")
+    done = plane.tried("apply", "--server-side", "--as", account, "-f", "-", stdin=json.dumps(manifest))
+    assert (done.returncode == 0) is allowed, done.stderr
 
 
 def test_people_who_may_edit_may_write_models(plane: ControlPlane) -> None:

@@ -94,6 +94,22 @@ def test_the_quickstart_is_in_one_namespace_and_can_be_configured() -> None:
     assert config_in(config).pods_per_runtime == 2
 
 
+def test_the_quickstart_can_have_modelmeshs_own_store(tmp_path: Path) -> None:
+    def beside(name: str) -> str:
+        return os.path.relpath(DEPLOY / name, tmp_path.resolve())
+
+    overlay = {
+        "resources": [beside("quickstart")],
+        "components": [beside("dependencies/modelmesh-examples")],
+    }
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    objects = by_name(built(tmp_path))
+    (container,) = objects["Deployment", "minio"]["spec"]["template"]["spec"]["containers"]
+    assert container["image"].startswith("kserve/modelmesh-minio-examples:")
+    assert "/data1" in container["command"]
+    assert ("Job", "minio-fill") not in objects
+
+
 def test_the_chart_and_the_kustomizations_say_the_same() -> None:
     wanted = by_name(
         [

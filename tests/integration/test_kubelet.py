@@ -7,7 +7,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -80,7 +82,8 @@ class PodsOfTest:
 
     def main(self, name: str) -> dict[str, Any]:
         """The status of its only container."""
-        return dict(self.status(name)["containerStatuses"][0])
+        told = self.status(name).get("containerStatuses") or [{"state": {}, "restartCount": 0}]
+        return dict(told[0])
 
     def is_ready(self, name: str) -> bool:
         said = {each["type"]: each["status"] for each in self.status(name).get("conditions", [])}
@@ -278,6 +281,12 @@ def test_an_image_that_nothing_stands_for_is_told(pods: PodsOfTest) -> None:
     soon(lambda: pods.main("stranger")["state"].get("waiting", {}).get("reason") == "ErrImagePull")
 
 
+def test_a_log_is_followed_to_its_end(pods: PodsOfTest) -> None:
+    pods.run("talks", "shell", "echo one; sleep 1; echo two", pod={"restartPolicy": "Never"})
+    soon(lambda: "running" in pods.main("talks")["state"])
+    assert pods.log("talks", "--follow") == "one\ntwo\n"
+
+
 # Restarts.
 
 
@@ -395,16 +404,31 @@ def test_a_killed_node_takes_its_pods_along_and_the_next_one_sweeps(
         pods = PodsOfTest(plane, node)
         pods.run("left", "shell", f": {word}; {FOREVER}", pod=here)
         soon(lambda: pods.is_ready("left"))
-        place, before = pods.path("left"), pods.path("left").stat().st_ino
+        place = pods.path("left")
+        left = place.with_name(f"{place.name}00")  # of a pod that no successor has
+        subprocess.run(["ip", "netns", "add", left.name], check=True)
         node.kill()
         soon(lambda: word not in processes())
-        assert place.stat().st_ino == before
+        assert place.exists()
         with running_node(plane.kubeconfig(), IMAGES, folder=tmp_path, name="node-2"):
             soon(lambda: word in processes())
-            assert not place.exists() or place.stat().st_ino != before
+            assert not left.exists()
             plane.kubectl("delete", "pod", "left")
     assert not list(Path("/run/netns").glob(f"{place.name.partition('-')[0]}-*"))
     plane.kubectl("delete", "node", "node-2")
+
+
+def test_pods_reach_what_is_exposed_of_this_machine(plane: ControlPlane, tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+        port = server.server_address[1]
+        Thread(target=server.serve_forever, daemon=True).start()
+        with running_node(plane.kubeconfig(), IMAGES, folder=tmp_path, name="node-3", expose=[port]) as node:
+            pods = PodsOfTest(plane, node)
+            ask = f"import urllib.request as r; print(r.urlopen('http://{node.node_ip}:{port}/').status)"
+            pods.run("asks", "python", ask, pod={"nodeName": "node-3", "restartPolicy": "Never"})
+            assert pods.ended("asks") == "200\n"
+            plane.kubectl("delete", "pod/asks", "node/node-3")
+        server.shutdown()
 
 
 def processes() -> str:

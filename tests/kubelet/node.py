@@ -74,7 +74,7 @@ async def run_node(access: Access, network: Network, settings: NodeSettings) -> 
                 group.create_task(each.follow(api))
             group.create_task(services.serve())
             for number in settings.exposed:
-                await Listener.open((network.node_ip, number), [("127.0.0.1", number)])
+                await Listener([("127.0.0.1", number)]).listen((network.node_ip, number))
             await asyncio.gather(*(each.known.wait() for each in followed))
             await _until_told(api, node_object(settings.name, network, log_port=port))
             group.create_task(_renew_lease(api, settings.name))
@@ -110,6 +110,8 @@ class Pods:
         self._followed = Followed("/api/v1/pods", selector=f"spec.nodeName={node}")
         self._host = host
         self._running: dict[Name, Pod] = {}
+        self._over: dict[Name, str] = {}
+        """The uids of those that have ended here, until they are heard to be gone."""
         self._group: asyncio.TaskGroup | None = None
 
     async def live(self) -> None:
@@ -131,11 +133,13 @@ class Pods:
     def _changed(self, name: Name) -> None:
         manifest = self._followed.objects.get(name)
         known = self._running.get(name)
+        if manifest is None or manifest["metadata"]["uid"] != self._over.get(name):
+            self._over.pop(name, None)
         if known is not None and (manifest is None or manifest["metadata"]["uid"] != known.uid):
             known.vanished()  # its task looks whether there is another one
         elif known is not None and manifest is not None:
             known.update(manifest)
-        elif manifest is not None and is_to_run(manifest):
+        elif manifest is not None and name not in self._over and is_to_run(manifest):
             self._start(name, manifest)
 
     def _start(self, name: Name, manifest: Manifest) -> None:
@@ -150,9 +154,8 @@ class Pods:
         except Exception:  # one pod is no reason to end the others
             log.exception("%s: given up", pod)
         del self._running[name]
-        successor = self._followed.objects.get(name)
-        if successor is not None and successor["metadata"]["uid"] != pod.uid:
-            self._changed(name)
+        self._over[name] = pod.uid
+        self._changed(name)  # there may be another one of its name
 
 
 def is_to_run(pod: Manifest) -> bool:

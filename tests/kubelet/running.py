@@ -51,7 +51,7 @@ def running_node(
     file.write_text(json.dumps(images))
     output = folder / f"{name}.log"
     ports = [word for port in expose for word in ("--expose", str(port))]
-    with output.open("ab") as log:
+    with output.open("wb") as log:
         child = subprocess.Popen(
             [
                 *(

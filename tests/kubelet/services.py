@@ -6,6 +6,7 @@ one of the ready endpoints in turn. Names are those of a cluster's DNS.
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
@@ -65,11 +66,14 @@ class Services:
             if place in self._listeners:
                 self._listeners[place].backends = backends
                 continue
-            try:
-                self._have(place[0])
-                self._listeners[place] = await Listener.open(place, backends)
-            except (OSError, NoNetwork) as error:
-                log.warning("the Service at %s:%d cannot be reached: %s", *place, error)
+            self._listeners[place] = Listener(backends)
+            # Two kubelets may have the same addresses, for pods of their own; this machine reaches the first's.
+            for device in (self._network.bridge, "lo"):
+                try:
+                    self._have(place[0])
+                    await self._listeners[place].listen(place, device=device)
+                except (OSError, NoNetwork) as error:
+                    log.warning("the Service at %s:%d is not reached by %s: %s", *place, device, error)
         for address in self._addresses - {address for address, _ in wanted}:
             self._network.remove_address(address)
             self._addresses.discard(address)
@@ -155,19 +159,24 @@ class Listener:
     def __init__(self, backends: list[Backend]) -> None:
         self.backends = backends
         self._next = 0
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
 
-    @classmethod
-    async def open(cls, place: Backend, backends: list[Backend]) -> "Listener":
-        """Raises `OSError`."""
-        listener = cls(backends)
-        listener._server = await asyncio.start_server(listener._pass_on, *place)
-        return listener
+    async def listen(self, place: Backend, *, device: str = "") -> None:
+        """At this place; with a device, to those who come by it. Raises `OSError`."""
+        listening = socket.socket()
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+            listening.bind(place)
+            self._servers.append(await asyncio.start_server(self._pass_on, sock=listening))
+        except BaseException:
+            listening.close()
+            raise
 
     def close(self) -> None:
         """Take no more; what was taken goes on."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

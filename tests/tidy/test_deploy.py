@@ -178,6 +178,13 @@ def test_the_runtimes_that_people_know_are_there() -> None:
     assert set(runtimes("remesh")) == {"remesh-python"}
 
 
+def test_ours_is_the_same_on_a_laptop() -> None:
+    (local,) = documents(ROOT / "adapter" / "up" / "runtimes" / "remesh-python.yaml")
+    here, there = read_runtime(local), read_runtime(ALL_RUNTIMES["remesh-python"])
+    assert (here.formats, here.protocols) == (there.formats, there.protocols)
+    assert (here.grpc_endpoint, here.grpc_data_endpoint) == (there.grpc_endpoint, there.grpc_data_endpoint)
+
+
 @pytest.mark.parametrize("name", ALL_RUNTIMES)
 def test_a_runtime_can_be_read(name: str) -> None:
     runtime = read_runtime(ALL_RUNTIMES[name])

@@ -8,8 +8,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from adapter.controller.selection.modelmesh import NOT_RECOGNIZED, NOT_SUPPORTED
 from adapter.controller.statuses.standing import ModelState, Observed
-from adapter.controller.statuses.wording import NO_SUPPORTING_POD, NOT_RECOGNIZED, NOT_SUPPORTED
+from adapter.controller.statuses.wording import NO_SUPPORTING_POD
 from adapter.controller.verdicts import Chosen, NoRuntime
 from adapter.domain.specs import FailureReason
 from adapter.domain.status import ModelReport, ModelStatus

@@ -9,8 +9,6 @@ from adapter.domain.specs import FailureReason
 
 NO_POD: Final = "Waiting for runtime Pod to become available"
 NO_SUPPORTING_POD: Final = "Waiting for supporting runtime Pod to become available"
-NOT_RECOGNIZED: Final = "Specified runtime name not recognized"
-NOT_SUPPORTED: Final = "No ServingRuntime supports specified model type and/or protocol"
 NAME_TAKEN: Final = "Predictor already exists with the same name from a different source"
 
 MESSAGE_CHARS_MAX: Final = 4096

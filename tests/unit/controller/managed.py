@@ -71,8 +71,8 @@ class Told:
 
     events: list[tuple[str, str, str, str]] = field(default_factory=list)
 
-    async def record(self, manifest: Mapping[str, Any], kind: str, reason: str, message: str) -> None:
-        self.events.append((manifest["metadata"]["name"], kind, reason, message))
+    def record(self, about: Mapping[str, Any], type_: str, reason: str, text: str) -> None:
+        self.events.append((about["metadata"]["name"], type_, reason, text))
 
     def of(self, name: str) -> list[str]:
         """The reasons told of one object."""
@@ -153,6 +153,7 @@ async def a_controller(
     async with managing(
         world, doors, opened=opened, options=options or Options(defaults=world.config)
     ) as manager:
+        manager.leads.set()
         mesh.reached = fleet.addresses
         mesh.tell = lambda namespace, vmodel: manager.add(
             *(ModelKey(source, namespace, vmodel) for source in Source)

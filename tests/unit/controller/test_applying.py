@@ -11,11 +11,10 @@ from adapter.controller.desired.names import MONITOR_NAME
 from adapter.controller.desired.namespace import service
 from adapter.domain.kinds import AUTOSCALER, DEPLOYMENT, SECRET, SERVICE, SERVICE_MONITOR, Key
 from tests.fakes.memory_cluster import MemoryCluster
-from tests.unit.controller.desired.examples import BARE, a_namespace, a_plan
+from tests.unit.controller.desired.examples import BARE, a_namespace, a_plan, unowned
 
-THE_DEPLOYMENT = Item.of(DEPLOYMENT, deployment(a_plan()))
+THE_DEPLOYMENT = Item.of(DEPLOYMENT, deployment(unowned(a_plan())))
 THE_SERVICE = Item.of(SERVICE, service(a_namespace()))
-RUNTIME_OWNER = [{"apiVersion": "serving.kserve.io/v1alpha1", "kind": "ServingRuntime", "name": "r", "uid": "r"}]
 
 
 class World:
@@ -31,6 +30,12 @@ class World:
 
     def there(self, item: Item) -> dict[str, Any] | None:
         return self.cluster.now(item.key)
+
+    def a_runtime(self) -> list[dict[str, Any]]:
+        """A runtime that may own what ModelMesh made."""
+        names = {"apiVersion": "serving.kserve.io/v1alpha1", "kind": "ServingRuntime"}
+        made = self.cluster.put({**names, "metadata": {"name": "r", "namespace": "apples"}})
+        return [{**names, "name": "r", "uid": made["metadata"]["uid"]}]
 
     def put(self, item: Item, **metadata: Any) -> None:
         """An object of that name that somebody else made."""
@@ -54,7 +59,7 @@ async def test_the_same_again_is_no_request(world: World) -> None:
 
 async def test_what_is_wanted_differently_is_applied(world: World) -> None:
     await world.applier.have(THE_DEPLOYMENT)
-    await world.applier.have(Item.of(DEPLOYMENT, deployment(a_plan(replicas=5))))
+    await world.applier.have(Item.of(DEPLOYMENT, deployment(unowned(a_plan(replicas=5)))))
     assert world.verbs() == ["apply", "apply"]
     found = world.there(THE_DEPLOYMENT)
     assert found is not None
@@ -102,13 +107,15 @@ async def test_what_was_never_applied_does_not_drift(world: World) -> None:
 @pytest.mark.parametrize("item", [THE_DEPLOYMENT, THE_SERVICE], ids=str)
 async def test_what_people_made_is_left_alone(world: World, item: Item) -> None:
     world.put(item, labels={"app": "mine"})
-    with pytest.raises(NotOurs, match=r"is there already, and not made by this controller; delete or rename it"):
+    with pytest.raises(
+        NotOurs, match=r"is there already, and not made by this controller; delete or rename it"
+    ):
         await world.applier.have(item)
     assert world.verbs() == []
 
 
 async def test_modelmeshs_pods_are_not_mixed_with_ours(world: World) -> None:
-    world.put(THE_DEPLOYMENT, ownerReferences=RUNTIME_OWNER, annotations={"left": "over"})
+    world.put(THE_DEPLOYMENT, ownerReferences=world.a_runtime(), annotations={"left": "over"})
     await world.applier.have(THE_DEPLOYMENT)
     assert world.verbs() == ["delete", "apply"]
     found = world.there(THE_DEPLOYMENT)
@@ -123,13 +130,17 @@ async def test_modelmeshs_service_is_taken_over_as_it_is(world: World) -> None:
 
 
 async def test_a_service_that_becomes_headless_is_made_anew(world: World) -> None:
-    await world.applier.have(Item.of(SERVICE, service(a_namespace(config=replace(BARE, headless_service=True)))))
+    await world.applier.have(
+        Item.of(SERVICE, service(a_namespace(config=replace(BARE, headless_service=True))))
+    )
     await world.applier.have(Item.of(SERVICE, service(a_namespace(config=BARE))))
     assert world.verbs() == ["apply", "delete", "apply"]
 
 
 async def test_what_is_being_deleted_is_waited_for(world: World) -> None:
-    world.put(THE_DEPLOYMENT, finalizers=["example/hold"], labels=THE_DEPLOYMENT.manifest["metadata"]["labels"])
+    world.put(
+        THE_DEPLOYMENT, finalizers=["example/hold"], labels=THE_DEPLOYMENT.manifest["metadata"]["labels"]
+    )
     world.cluster.drop(THE_DEPLOYMENT.key)
     with pytest.raises(StillThere):
         await world.applier.have(THE_DEPLOYMENT)
@@ -151,7 +162,9 @@ async def test_what_went_can_come_again(world: World) -> None:
 
 
 async def test_a_secret_that_people_made_does_not_go_though_an_installer_labelled_it(world: World) -> None:
-    secret = Item.of(SECRET, {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "apples"}})
+    secret = Item.of(
+        SECRET, {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "apples"}}
+    )
     world.put(secret, labels={"app.kubernetes.io/managed-by": "modelmesh-controller"})
     await world.applier.remove(secret.key)
     assert world.there(secret) is not None
@@ -160,7 +173,7 @@ async def test_a_secret_that_people_made_does_not_go_though_an_installer_labelle
 async def test_an_autoscaler_of_modelmesh_goes(world: World) -> None:
     manifest = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "spec": {}}
     item = Item.of(AUTOSCALER, {**manifest, "metadata": {"name": "h", "namespace": "apples"}})
-    world.put(item, ownerReferences=RUNTIME_OWNER)
+    world.put(item, ownerReferences=world.a_runtime())
     await world.applier.remove(item.key)
     assert world.there(item) is None
 

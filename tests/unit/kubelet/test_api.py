@@ -38,7 +38,8 @@ def test_an_authority_may_lie_beside_it_or_in_it(tmp_path: Path) -> None:
 
 
 def test_whoever_follows_is_told_of_what_came_changed_and_went() -> None:
-    followed, told = Followed("/pods"), []
+    followed = Followed("/pods")
+    told: list[tuple[str, str]] = []
     followed.on_change(told.append)
     followed._replace([found("a", "1"), found("b", "1")])
     told.clear()

@@ -9,7 +9,7 @@ from tests.kubelet.volumes import DATA, File, chosen, write_at_once
 
 def read(folder: Path) -> dict[str, bytes]:
     """As a program sees it that knows nothing of links."""
-    seen = {}
+    seen: dict[str, bytes] = {}
     for place, folders, names in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith("..")]
         seen |= {

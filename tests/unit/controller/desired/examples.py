@@ -1,6 +1,7 @@
 """Plans for the tests of what is to be in the cluster."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,6 +54,11 @@ def a_plan(runtime: str = "mlserver-1.x", **changes: Any) -> RuntimePlan:
     return RuntimePlan(**(known | changes))
 
 
+def unowned(plan: RuntimePlan) -> RuntimePlan:
+    """The same, of a runtime that no object declares: a cluster collects what has an owner that is not there."""
+    return replace(plan, runtime=replace(plan.runtime, identity=replace(plan.runtime.identity, uid="")))
+
+
 def a_namespace(**changes: Any) -> NamespacePlan:
     """With one runtime, and the defaults of everything."""
     known: dict[str, Any] = {
@@ -75,7 +81,13 @@ RUNTIME_PLANS: Final[Mapping[str, RuntimePlan]] = {
         autoscaling=Autoscaling(metric="memory", target_percent=70, replicas_min=2, replicas_max=5),
     ),
     "sockets": a_plan("custom-sockets", config=FULL, replicas=3, claims=("models.of.all", "scratch")),
-    "paths-as-they-are": a_plan("custom-paths", config=BARE, etcd_secret="own-etcd", replicas=0),
+    "paths-as-they-are": a_plan(
+        "custom-paths",
+        config=BARE,
+        etcd_secret="own-etcd",
+        replicas=0,
+        marks={"remesh.io/unneeded-since": "2026-01-01T00:00:00Z"},
+    ),
 }
 
 NAMESPACE_PLANS: Final[Mapping[str, NamespacePlan]] = {

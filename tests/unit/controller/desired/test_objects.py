@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,8 +95,9 @@ def test_where_the_operator_is_not_installed_its_kind_is_not_spoken_of() -> None
 
 
 def test_what_cannot_run_is_not_rendered() -> None:
+    plan = RUNTIME_PLANS["driven"]
     with pytest.raises(BadManifest):
-        runtime_objects(a_plan("triton-2.x", runtime=_named("x" * 60)))
+        runtime_objects(replace(plan, runtime=replace(plan.runtime, containers=())))
 
 
 def test_everything_with_a_fixed_name_is_known_by_it() -> None:
@@ -105,10 +107,3 @@ def test_everything_with_a_fixed_name_is_known_by_it() -> None:
     assert {(key.kind, key.name) for key in known} == {
         each for each in made if each[1] != "modelmesh-serving"
     }
-
-
-def _named(name: str) -> object:
-    from dataclasses import replace
-
-    runtime = RUNTIME_PLANS["driven"].runtime
-    return replace(runtime, identity=replace(runtime.identity, name=name))
