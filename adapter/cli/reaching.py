@@ -11,8 +11,6 @@ import typer
 from adapter.aio.clock import LoopClock
 from adapter.cluster.cluster import ClusterRefused
 from adapter.cluster.commanding import Commanded
-from adapter.cluster.kubernetes import KubernetesCluster
-from adapter.cluster.kubernetes_api import Account
 from adapter.cluster.local_commands import LocalCommands
 from adapter.cluster.local_folder import ManifestFolder
 from adapter.cluster.local_state import StateFolder
@@ -54,6 +52,10 @@ async def reached(where: Where) -> AsyncIterator[Reached]:
     if folder is not None:
         yield _local(folder)
         return
+    # It takes a while to import.
+    from adapter.cluster.kubernetes import KubernetesCluster
+    from adapter.cluster.kubernetes_api import Account
+
     try:
         account = Account.found(kubeconfig=where.kubeconfig, context=where.context or "")
     except ClusterRefused as error:

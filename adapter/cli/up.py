@@ -62,9 +62,9 @@ def command(  # noqa: PLR0913 - each is an option
     with the storage type local and need no key.
 
     With --manifests the models are declared, as for Kubernetes: InferenceServices, Predictors,
-    ServingRuntimes, the storage-config Secret, the ConfigMap model-serving-config. A runtime runs while models
-    need it, if its command is on this machine. `remesh apply`, `get`, `describe` and `delete` find this mesh
-    by themselves.
+    ServingRuntimes, the storage-config Secret, the ConfigMap model-serving-config. Runtimes run while models
+    need them, if their command is on this machine. `remesh apply`, `get`, `describe` and `delete` find this
+    mesh by themselves.
 
     Every setting of `remesh instance --help` may be given as an environment variable and reaches all
     instances: LOADING_CONCURRENCY=4 remesh up. Those that tell instances apart are chosen here.
@@ -80,5 +80,8 @@ def command(  # noqa: PLR0913 - each is an option
         namespace=namespace,
         etcd=etcd,
     )
+    if manifests:
+        # The controller calls the mesh while children are started; gRPC need not be ready for a fork.
+        os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
     logs.configure(level="info", form="text")
     run(keep_up(plan, MeshFolder(data_dir.absolute()) if data_dir else MeshFolder.named(name)))

@@ -89,7 +89,7 @@ class LocalCluster:
     def take(self, look: Look) -> None:
         """Have what the folder declares, and no more what it declared before.
 
-        What a file declared of which a part cannot be read now stays: a slip of the pen deletes no model.
+        What was declared in a part of a file that cannot be read now stays: a slip deletes no model.
         """
         found = {**self._built_in, **look.found}
         for name in {self._folder.namespace, *(key.namespace for key in found if key.namespace)}:
@@ -97,8 +97,8 @@ class LocalCluster:
             found.setdefault(key, each)
         for key, each in found.items():
             self._declare(key, each)
-        for key, record in self._records.declared() if look.is_there else ():
-            if key not in found and record.source not in look.unreadable:
+        for key, record in self._records.declared():
+            if key not in found and not look.may_declare(record.source, key.name):
                 left = replace(record, source="", digest="", applied={}) if record.has_finalizers else record
                 self._records.go(key, left)
         self._tell_flaws(look.flaws)

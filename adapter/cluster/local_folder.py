@@ -56,10 +56,17 @@ class Look:
 
     found: Mapping[Key, Found]
     flaws: tuple[Flaw, ...] = ()
-    unreadable: frozenset[str] = frozenset()
-    """Files of which a part cannot be read: what they declared before may still be meant."""
+    unreadable: Mapping[str, str | None] = field(default_factory=dict)
+    """By file: the parts of it that cannot be read; None: all of it."""
     is_there: bool = True
     """False: the folder cannot be read, so that nothing is known."""
+
+    def may_declare(self, source: str, name: str) -> bool:
+        """Whether what cannot be read of this file may be what declared an object of this name."""
+        if not self.is_there:
+            return True
+        text = self.unreadable.get(source, "")
+        return text is None or name in text
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,7 @@ class _File:
     seal: _Seal
     objects: tuple[tuple[Key, Found], ...] = ()
     flaws: tuple[Flaw, ...] = ()
-    is_whole: bool = True
+    unreadable: str | None = ""
 
     def digest_of(self, key: Key) -> str:
         """Of the object as it is declared first in it."""
@@ -99,7 +106,7 @@ class ManifestFolder:
                 first = found.setdefault(key, each)
                 if first is not each:
                     flaws.append(Flaw(source=name, text=f"{key} is declared in {first.source} already"))
-        unreadable = frozenset(name for name, file in files.items() if not file.is_whole)
+        unreadable = {name: file.unreadable for name, file in files.items() if file.unreadable != ""}
         return Look(found=found, flaws=tuple(flaws), unreadable=unreadable)
 
     def put(self, manifest: Manifest) -> Found:
@@ -189,12 +196,12 @@ class ManifestFolder:
     def _parsed(self, name: str, text: str, seal: _Seal) -> _File:
         objects: list[tuple[Key, Found]] = []
         flaws: list[Flaw] = []
-        is_whole = True
+        unreadable: list[str] = []
         for document in documents(text, is_json=name.endswith(".json")):
             note = _noting(flaws, name, document.number)
             if document.complaint:
                 note(document.complaint)
-                is_whole = False
+                unreadable.append(document.text)
             for manifest in document.manifests:
                 try:
                     objects.append(found_in(manifest, name, namespace=self.namespace))
@@ -202,8 +209,8 @@ class ManifestFolder:
                     note(f"{error}; it is passed over")
                 except NotAnObject as error:
                     note(str(error))
-                    is_whole = False
-        return _File(seal, tuple(objects), tuple(flaws), is_whole)
+                    unreadable.append(document.text)
+        return _File(seal, tuple(objects), tuple(flaws), "\n".join(unreadable))
 
 
 def found_in(manifest: Manifest, source: str, *, namespace: str) -> tuple[Key, Found]:
@@ -237,7 +244,7 @@ def _text(path: Path) -> tuple[str, _Seal]:
 
 
 def _bad(name: str, why: str) -> _File:
-    return _File((0, 0, 0, 0), flaws=(Flaw(source=name, text=why),), is_whole=False)
+    return _File((0, 0, 0, 0), flaws=(Flaw(source=name, text=why),), unreadable=None)
 
 
 def _as_list(manifests: Sequence[Manifest]) -> Manifest:

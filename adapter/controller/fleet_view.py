@@ -5,8 +5,10 @@ endpoint slices only in namespaces that have runtimes.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Self
+from weakref import WeakSet
 
 from adapter.cluster.cluster import Cluster
 from adapter.controller.fleet_logs import Logs
@@ -28,8 +30,8 @@ Drifted = Callable[[Key, DeploymentFacts | None], bool]
 _Runtime = tuple[str, str]
 
 
-class _Listener:
-    """Somebody who hears of changes; each runtime waits once at most."""
+class Changes:
+    """Runtimes whose health has changed since this was made, each waiting once at most; it never ends."""
 
     def __init__(self) -> None:
         self._waiting: dict[_Runtime, None] = {}
@@ -39,7 +41,10 @@ class _Listener:
         self._waiting[runtime] = None
         self._something.set()
 
-    async def next(self) -> _Runtime:
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> _Runtime:
         await self._something.wait()
         runtime = next(iter(self._waiting))
         del self._waiting[runtime]
@@ -76,7 +81,7 @@ class FleetView:
         self._told: dict[str, dict[str, RuntimeHealth]] = {}
         """By namespace and runtime."""
         self._addresses: dict[str, tuple[str, ...]] = {}
-        self._listeners: list[_Listener] = []
+        self._listeners: WeakSet[Changes] = WeakSet()
         self._seen = asyncio.Event()
         owner.create_task(self._follow_deployments(namespace), name="follow Deployments")
 
@@ -113,15 +118,11 @@ class FleetView:
         there = self._deployments.of(namespace).values()
         return any(not runtime or each.runtime == runtime for each in there)
 
-    async def changes(self) -> AsyncIterator[_Runtime]:
-        """Runtimes whose health has changed, each once however often it did meanwhile."""
-        listener = _Listener()
-        self._listeners.append(listener)
-        try:
-            while True:
-                yield await listener.next()
-        finally:
-            self._listeners.remove(listener)
+    def changes(self) -> Changes:
+        """Runtimes whose health changes from now on."""
+        changes = Changes()
+        self._listeners.add(changes)
+        return changes
 
     # What is to be heard.
 

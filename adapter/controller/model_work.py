@@ -95,7 +95,10 @@ class ModelWork:
             now_ms=self._doors.clock.epoch_ms(),
             target="" if spec is None else target_id(spec),
             selection=selection,
-            instances=sum(health.ready for health in healths.values()),
+            # Behind an endpoint of one's own is a mesh of which the fleet knows nothing.
+            instances=None
+            if self._world.config.endpoint
+            else sum(health.ready for health in healths.values()),
             problems=tuple(f"{name}: {each.problem}" for name, each in healths.items() if each.problem),
             generation=int(seen.manifest["metadata"].get("generation") or 0),
         )

@@ -41,5 +41,5 @@ def configure(*, level: str, form: LogFormat) -> None:
         handler.setFormatter(TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # They tell each retry at DEBUG, with headers: not for a log that may be kept.
-    for name in ("botocore", "boto3", "urllib3", "s3transfer"):
+    for name in ("botocore", "boto3", "urllib3", "s3transfer", "httpx", "httpx2", "httpcore", "httpcore2"):
         logging.getLogger(name).setLevel(logging.WARNING)

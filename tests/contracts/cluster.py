@@ -26,9 +26,11 @@ NAMES = (f"n-{number}" for number in itertools.count())
 T = TypeVar("T")
 
 
-def definition(kind: Kind) -> dict[str, Any]:
-    """The kind, any spec and status, the status written on its own."""
-    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+ANYTHING = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+
+
+def definition(kind: Kind, schema: Mapping[str, Any] = ANYTHING) -> dict[str, Any]:
+    """The kind, the status written on its own."""
     return {
         "metadata": {"name": f"{kind.plural}.{kind.group}"},
         "spec": {
@@ -40,7 +42,7 @@ def definition(kind: Kind) -> dict[str, Any]:
                     "name": kind.version,
                     "served": True,
                     "storage": True,
-                    "schema": {"openAPIV3Schema": anything},
+                    "schema": {"openAPIV3Schema": schema},
                     "subresources": {"status": {}},
                 }
             ],
@@ -48,10 +50,10 @@ def definition(kind: Kind) -> dict[str, Any]:
     }
 
 
-async def define(cluster: Cluster, *defined: Kind) -> None:
+async def define(cluster: Cluster, *defined: Kind, schema: Mapping[str, Any] = ANYTHING) -> None:
     """Have these kinds, and wait until they are served."""
     for kind in defined:
-        await cluster.apply(definition(kind), CUSTOM_RESOURCE)
+        await cluster.apply(definition(kind, schema), CUSTOM_RESOURCE)
     async with asyncio.timeout(PATIENCE_S):
         for kind in defined:
             while True:

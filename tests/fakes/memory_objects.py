@@ -133,6 +133,8 @@ class MemoryObjects:
             self._remove(key)
         elif not manifest["metadata"].get("deletionTimestamp"):
             manifest["metadata"] |= {"deletionTimestamp": self._now(), "deletionGracePeriodSeconds": 0}
+            if "generation" in manifest["metadata"]:
+                manifest["metadata"]["generation"] += 1
             self.revision += 1
             manifest["metadata"]["resourceVersion"] = str(self.revision)
             owners = self.stored[key].owners

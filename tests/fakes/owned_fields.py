@@ -91,7 +91,8 @@ def applied(
         if there != value and not (value == {} and isinstance(there, Mapping)):
             put(before, path, value)
             after = {owner: theirs if owner == me else theirs - {path} for owner, theirs in after.items()}
-    return before, _tidied(after)
+    here = leaves(before)  # where a map replaced a value, nobody owns that any more
+    return before, _tidied({owner: paths if owner == me else paths & here for owner, paths in after.items()})
 
 
 def updated(before: Mapping[str, Any], after: Mapping[str, Any], owners: Owners, *, manager: str) -> Owners:

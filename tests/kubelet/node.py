@@ -23,6 +23,7 @@ from tests.kubelet.network import Network
 from tests.kubelet.objects import ClusterObjects
 from tests.kubelet.pod import Host, Pod
 from tests.kubelet.services import Listener, Services
+from tests.tools.kubernetes import VERSION
 
 log = logging.getLogger(__name__)
 
@@ -174,7 +175,7 @@ def node_object(name: str, network: Network, *, log_port: int) -> dict[str, Any]
         "allocatable": CAPACITY,
         "addresses": [{"type": "InternalIP", "address": network.node_ip}],
         "daemonEndpoints": {"kubeletEndpoint": {"Port": log_port}},
-        "nodeInfo": {"kubeletVersion": "v1.34.4", "operatingSystem": "linux", "architecture": "amd64"},
+        "nodeInfo": {"kubeletVersion": VERSION, "operatingSystem": "linux", "architecture": "amd64"},
         "conditions": [
             _condition("Ready", "True", "KubeletReady"),
             *(_condition(f"{what}Pressure", "False", "Enough") for what in ("Memory", "Disk", "PID")),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.kubelet.network import sweep
+from tests.kubelet.network import NAMESPACES, STATE, Network, sweep
 
 START_S_MAX = 30.0
 STOP_S_MAX = 20.0
@@ -29,6 +29,12 @@ class RunningNode:
     @property
     def said(self) -> str:
         return self.output.read_text(errors="replace")
+
+    @property
+    def namespaces(self) -> list[Path]:
+        """The networks of its pods."""
+        slot = int(self.node_ip.split(".")[2])
+        return list(NAMESPACES.glob(f"{Network(slot=slot, folder=STATE).bridge}-*"))
 
     def kill(self) -> None:
         """As a machine that loses its power: all pods with it. What is left goes when the next one starts."""

@@ -67,7 +67,7 @@ class Services:
                 self._listeners[place].backends = backends
                 continue
             self._listeners[place] = Listener(backends)
-            # Two kubelets may have the same addresses, for pods of their own; this machine reaches the first's.
+            # Two kubelets may have the same addresses, for pods of their own; this machine reaches one.
             for device in (self._network.bridge, "lo"):
                 try:
                     self._have(place[0])

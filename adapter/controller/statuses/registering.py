@@ -52,12 +52,11 @@ def model_path(model: ModelSpec) -> str:
 def model_key(model: ModelSpec) -> str:
     """What the puller and the runtime read: storage, type, schema."""
     storage = model.storage or StorageSpec()
-    version = {} if model.format.version is None else {"version": model.format.version}
     return go_json(
         {
             "storage_key": _storage_key(storage),
             "storage_params": _parameters(storage) or None,
-            "model_type": {"name": model.format.name, **version},
+            "model_type": {"name": model.format.name, "version": model.format.version},
             "schema_path": storage.schema_path or model.schema_path,
         }
     )

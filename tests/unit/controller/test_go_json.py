@@ -18,4 +18,5 @@ def test_text_is_escaped_as_go_does(value: str, text: str) -> None:
 
 
 def test_it_is_compact_in_the_order_given_without_what_is_not_there() -> None:
-    assert go_json({"b": {"x": 1, "a": ""}, "gone": None, "a": [1, 2]}) == '{"b":{"x":1,"a":""},"a":[1,2]}'
+    members = {"b": {"x": 1, "gone": None, "a": ""}, "gone": None, "a": [1, 2], "empty": {}}
+    assert go_json(members) == '{"b":{"x":1,"a":""},"a":[1,2],"empty":{}}'

@@ -213,6 +213,7 @@ async def test_what_the_controller_before_us_left_is_withdrawn_too(world: World)
     async with world.fleet() as fleet:
         await fleet.withdraw("apples")
         assert world.names() == set()
+        await fleet.withdraw("pears")
         await LoopClock().sleep(1)
         world.cluster.away = True
         await fleet.withdraw("apples")

@@ -55,7 +55,7 @@ def a_plan(runtime: str = "mlserver-1.x", **changes: Any) -> RuntimePlan:
 
 
 def unowned(plan: RuntimePlan) -> RuntimePlan:
-    """The same, of a runtime that no object declares: a cluster collects what has an owner that is not there."""
+    """The same of a runtime that no object declares: what has an owner that is not there is collected."""
     return replace(plan, runtime=replace(plan.runtime, identity=replace(plan.runtime.identity, uid="")))
 
 
