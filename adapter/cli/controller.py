@@ -1,5 +1,6 @@
 """`remesh controller`: what people declare becomes runtimes, registrations and statuses."""
 
+from enum import Enum
 from typing import Annotated
 
 import typer
@@ -11,6 +12,12 @@ from adapter.controller.settings import ControllerSettings
 from adapter.telemetry import logs
 
 
+class LeaderElectType(Enum):
+    """`--leader-elect-type`; ModelMesh's `life`, a lock until the pod is deleted, is not offered."""
+
+    LEASE = "lease"
+
+
 def command(  # noqa: PLR0913 - its options
     *,
     metrics_addr: Annotated[str | None, typer.Option(help="HOST:PORT of the metrics; 0: none.")] = None,
@@ -20,14 +27,17 @@ def command(  # noqa: PLR0913 - its options
     enable_leader_election: Annotated[
         bool | None, typer.Option("--enable-leader-election", help="Of several controllers only one acts.")
     ] = None,
-    leader_elect_lease_duration_sec: Annotated[
-        float | None, typer.Option(help="A leader that is silent so long is none.")
+    leader_elect_type: Annotated[
+        LeaderElectType | None, typer.Option(help="How a leader is elected; there is one way.")
     ] = None,
-    leader_elect_renew_deadline_sec: Annotated[
-        float | None, typer.Option(help="A leader that cannot renew for so long gives up.")
+    leader_elect_lease_duration_sec: Annotated[
+        str | None, typer.Option(metavar="SECONDS", help="A leader that is silent so long is none: 15, or 15s.")
+    ] = None,
+    leader_elect_lease_renew_deadline_sec: Annotated[
+        str | None, typer.Option(metavar="SECONDS", help="A leader that cannot renew for so long gives up.")
     ] = None,
     leader_elect_retry_period_sec: Annotated[
-        float | None, typer.Option(help="How often it is renewed, or tried for.")
+        str | None, typer.Option(metavar="SECONDS", help="How often it is renewed, or tried for.")
     ] = None,
     kubeconfig: Annotated[str | None, typer.Option(help="Outside of a cluster: how to reach it.")] = None,
     context: Annotated[str | None, typer.Option(help="The kubeconfig's context.")] = None,
@@ -39,6 +49,7 @@ def command(  # noqa: PLR0913 - its options
     variable. What may change while it runs is in the ConfigMap model-serving-config. On one machine, `remesh
     up --manifests` does the same over a folder.
     """
+    del leader_elect_type  # it can only be what it is
     try:
         settings = read_settings(
             ControllerSettings,
@@ -46,7 +57,7 @@ def command(  # noqa: PLR0913 - its options
             probe_address=health_probe_bind_address,
             leader_election=enable_leader_election,
             lease_s=leader_elect_lease_duration_sec,
-            renew_deadline_s=leader_elect_renew_deadline_sec,
+            renew_deadline_s=leader_elect_lease_renew_deadline_sec,
             retry_s=leader_elect_retry_period_sec,
             kubeconfig=kubeconfig,
             context=context,

@@ -92,7 +92,12 @@ class StateFolder:
 def _read(path: Path) -> Record | None:
     try:
         fields: dict[str, Any] = json.loads(path.read_bytes())
-        record = Record(manifest=fields["manifest"], applied=fields["applied"], source=str(fields["source"]))
+        record = Record(
+            manifest=fields["manifest"],
+            applied=fields["applied"],
+            source=str(fields["source"]),
+            digest=str(fields["digest"]),
+        )
         _ = record.manifest["metadata"]["name"], record.manifest["metadata"]["generation"] + 1
     except FileNotFoundError:
         return None

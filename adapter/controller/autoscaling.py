@@ -1,7 +1,7 @@
 """The annotations that ask for a `HorizontalPodAutoscaler` (reference: serving controller 1.1, 1.2, 3.13).
 
 The rules and their words are those of ModelMesh's webhook. A runtime that got past it is read by the same
-rules: it does not run until it is mended, and nothing else suffers (D2).
+rules: it stays as it was until it is mended, and nothing else suffers (D2).
 """
 
 import re

@@ -128,7 +128,7 @@ class Manager:
                 self._look_after(turn.key.name)
             self.add(*work_of(self.world, kind, turn))
             if kind == SECRET and turn.key.name == self.world.scope.etcd_secret:
-                for each in self.world.affected(turn.key):
+                for each in filter(self.world.is_enabled, self.world.affected(turn.key)):
                     self._events.again(each)
         if turns and kind in (SERVING_RUNTIME, CLUSTER_SERVING_RUNTIME):
             self._selections_changed({turn.key.namespace for turn in turns if turn.key.namespace})
@@ -165,7 +165,8 @@ class Manager:
                 for kind, which in ((SECRET, names), (CLAIM, ()))
                 if kind in self.world.scope.kinds
             ]
-            self._events.follow(namespace)
+            if self.world.knows_registry(namespace):
+                self._events.follow(namespace)
 
     async def _follow_fleet(self) -> None:
         async for namespace, runtime in self._doors.fleet.changes():

@@ -75,10 +75,9 @@ class RegistryEvents:
         self._known.pop(namespace, None)
 
     def again(self, namespace: str) -> None:
-        """It is another registry now."""
-        if namespace in self._following:
-            self.drop(namespace)
-            self.follow(namespace)
+        """From now on, and it is another registry than before."""
+        self.drop(namespace)
+        self.follow(namespace)
 
     async def _keep_following(self, namespace: str) -> None:
         while True:

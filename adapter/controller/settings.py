@@ -5,9 +5,9 @@ change while it runs is in the ConfigMap `model-serving-config` instead.
 """
 
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import model_validator
+from pydantic import BeforeValidator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adapter.domain.named import named
@@ -19,6 +19,14 @@ USER_CONFIG: Final = "model-serving-config"
 
 Watch = Literal["", "true", "false"]
 """`false`: off; `true`: must be readable; empty: on where it is."""
+
+
+def _without_unit(written: object) -> object:
+    """`15s`, as Go's flags have durations, is 15; other units are none of ours."""
+    return written.removesuffix("s") if isinstance(written, str) else written
+
+
+Seconds = Annotated[float, BeforeValidator(_without_unit)]
 
 
 class ControllerSettings(BaseSettings):
@@ -59,19 +67,19 @@ class ControllerSettings(BaseSettings):
     leader_election: bool = named(
         "REMESH_ENABLE_LEADER_ELECTION", default=False, about="of several controllers only one acts"
     )
-    lease_s: float = named(
+    lease_s: Seconds = named(
         "REMESH_LEADER_ELECT_LEASE_DURATION_S",
         default=15.0,
         about="a leader that is silent so long is none",
         gt=0,
     )
-    renew_deadline_s: float = named(
+    renew_deadline_s: Seconds = named(
         "REMESH_LEADER_ELECT_RENEW_DEADLINE_S",
         default=10.0,
         about="a leader that cannot renew for so long gives up",
         gt=0,
     )
-    retry_s: float = named(
+    retry_s: Seconds = named(
         "REMESH_LEADER_ELECT_RETRY_PERIOD_S", default=2.0, about="how often it is renewed, or tried for", gt=0
     )
 

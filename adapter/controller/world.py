@@ -51,6 +51,7 @@ class Scope:
     every_mode: bool = False
     """Also models that are not ModelMesh's: on the local cluster nobody else is there to serve them."""
     etcd_secret: str = "model-serving-etcd"  # noqa: S105 - a name
+    """That says where etcd is; empty: there is none, since the registry is handed over."""
     kinds: frozenset[Kind] = FOLLOWED
     """Those that are followed."""
 
@@ -158,6 +159,12 @@ class World:
         yield key.namespace
         if key.kind == SECRET and (key.namespace, key.name) == (self.scope.namespace, self.scope.etcd_secret):
             yield from (namespace for namespace in self.enabled() if namespace != key.namespace)
+
+    def knows_registry(self, namespace: str) -> bool:
+        """Whether it is known where the registry of its mesh is; on the local cluster it always is."""
+        name = self.scope.etcd_secret
+        places = (namespace, self.scope.namespace)
+        return not name or any(self.secret(place, name) is not None for place in places)
 
     def secret(self, namespace: str, name: str) -> Manifest | None:
         """None: there is none."""

@@ -121,6 +121,8 @@ class InstanceRecord:
     """Loads under way or queued."""
     rpm: int = 0
     """Requests a minute."""
+    idle_since_ms: int | None = None
+    """When it last had something to do, if that is a while ago; None: it has now, or it does not tell."""
     draining: bool = False
     """It is about to leave: it answers, and gets no new copies."""
     endpoints: Mapping[str, str] = field(default_factory=dict)

@@ -71,6 +71,7 @@ class Announcer:
         self.record = record
         """As it was told last, or will be told at the next occasion."""
         self.rpm: Callable[[], int] = lambda: 0
+        self.idle_since_ms: Callable[[], int | None] = lambda: None
         self._told_s = 0.0
         self._withdrawn = False
         state.view.put_instance(state.here, record)
@@ -243,6 +244,7 @@ class Announcer:
             loading=cache.loading,
             loading_slots=cache.loading_slots,
             rpm=self.rpm(),
+            idle_since_ms=self.idle_since_ms(),
         )
 
 
@@ -255,6 +257,7 @@ def _is_news(told: InstanceRecord, now: InstanceRecord) -> bool:
         or (told.loading == 0) is not (now.loading == 0)
         or abs(told.loading - now.loading) >= 3  # noqa: PLR2004
         or told.loading_slots != now.loading_slots
+        or (told.idle_since_ms is None) is not (now.idle_since_ms is None)
         or (_differ(told.rpm, now.rpm, 0.1) and abs(told.rpm - now.rpm) >= 100)  # noqa: PLR2004
     )
 

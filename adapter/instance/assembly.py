@@ -10,6 +10,7 @@ from adapter.domain.ids import ModelId
 from adapter.drivers.calls import open_channel
 from adapter.drivers.mlserver import mlserver_driver
 from adapter.drivers.model_runtime import ModelRuntimeDriver
+from adapter.drivers.no_runtime import NoRuntime
 from adapter.drivers.open_inference import OpenInferenceDriver, RuntimeLimits
 from adapter.drivers.python_runtime import python_runtime_driver
 from adapter.drivers.runtime import RuntimeDriver
@@ -62,6 +63,10 @@ async def the_runtime(settings: InstanceSettings) -> AsyncIterator[Runtime]:
             spi = ModelRuntimeDriver(channel)
             yield Runtime(channel=channel, driver=spi, predict=spi.predicted_size_bytes, built_in=False)
             return
+        if settings.runtime == "none":
+            nothing = NoRuntime(loading_timeout_s=settings.loading_timeout_ms / 1e3)
+            yield Runtime(channel=channel, driver=nothing, predict=predicts_nothing, built_in=False)
+            return
         make, _ = _BUILT_IN[settings.runtime]
         driver: OpenInferenceDriver = make(channel, limits=_limits(settings), name=model_folder_name)
         yield Runtime(channel=channel, driver=driver, predict=predicts_nothing, built_in=True)
@@ -80,7 +85,7 @@ class Files:
 async def the_files(settings: InstanceSettings) -> AsyncIterator[Files]:
     """Swept of what an earlier process left half done."""
     built_in = _BUILT_IN.get(settings.runtime)
-    if built_in is None and not settings.storage_config_dir.is_dir():
+    if settings.runtime == "none" or (built_in is None and not settings.storage_config_dir.is_dir()):
         yield Files(provisioner=PassOn(), purge=_nothing)
         return
     if built_in is not None and settings.spi_only and not settings.embedded_puller:

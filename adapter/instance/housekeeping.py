@@ -32,14 +32,15 @@ def keep_house(settings: InstanceSettings, parts: Parts) -> None:
     """Start it all; it ends with the parts' owner."""
     start = parts.owner.create_task
     start(parts.loader.keep_time(), name="keep time")
-    start(
-        parts.watch.keep(
-            on_gone=parts.crashes.runtime_gone,
-            on_reset=parts.restoring.runtime_reset,
-            start_s_max=settings.runtime_start_s_max,
-        ),
-        name="watch the runtime",
-    )
+    if settings.runtime != "none":
+        start(
+            parts.watch.keep(
+                on_gone=parts.crashes.runtime_gone,
+                on_reset=parts.restoring.runtime_reset,
+                start_s_max=settings.runtime_start_s_max,
+            ),
+            name="watch the runtime",
+        )
     start(parts.announcer.keep_telling(), name="tell of this instance")
     start(parts.scaler.keep_adding(), name="more copies")
     start(parts.scaler.keep_shrinking(), name="fewer copies")

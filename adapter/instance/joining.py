@@ -17,6 +17,7 @@ from adapter.instance.doors import Doors
 from adapter.instance.drain import Drain
 from adapter.instance.dynamic_config import DynamicConfig
 from adapter.instance.explainer import Explainer
+from adapter.instance.holding import Holding
 from adapter.instance.leading import Leading
 from adapter.instance.loader import Loader
 from adapter.instance.mesh_state import MeshState
@@ -77,6 +78,9 @@ class _Joiner:
             draw=random.Random().randrange,  # noqa: S311 - it chooses between equals
             runtime_there=lambda: edges.watch.is_there,
         )
+        self.holding = Holding(
+            ways=self.ways, presence=self.presence, clock=edges.clock, hold_s=settings.hold_s
+        )
         self.crashes = Crashes(
             announcer=self.announcer,
             cache=self.cache,
@@ -121,6 +125,7 @@ class _Joiner:
             announcer=self.announcer,
             links=self.links,
             ways=self.ways,
+            holding=self.holding,
             models=models,
             vmodels=self._vmodels(models, ledger),
             path=path,
@@ -200,6 +205,7 @@ class _Joiner:
             copies=self.copies,
             clock=self.edges.clock,
             watch=self.edges.watch,
+            holding=self.holding,
         )
         self.records.on_change.append(models.heard)
         return models
@@ -271,6 +277,7 @@ class _Joiner:
             watch=edges.watch,
             clock=edges.clock,
             told=self.announcer.told,
+            holding=self.holding,
         )
         return RequestPath(
             naming=naming,
@@ -315,6 +322,8 @@ class _Joiner:
             clock=self.edges.clock,
         )
         self.announcer.rpm = scaler.rpm
+        if self.settings.hold_s:  # else nobody stops it for being idle, and nobody is to be told
+            self.announcer.idle_since_ms = scaler.idle_since_ms
         models.on_forgotten = self._forget
         return scaler
 

@@ -33,6 +33,7 @@ def tell_mesh(parts: Parts) -> None:
     metrics.expose("remesh_load_seconds_total", seconds)
     metrics.expose("remesh_cache_loads_waiting", lambda: [((), cache.loading)])
     metrics.expose("remesh_instances", instances)
+    metrics.expose("remesh_held_calls", lambda: [((), parts.holding.held)])
     metrics.expose("remesh_registry_confirmed", lambda: [((), int(parts.presence.is_confirmed))])
     metrics.expose("remesh_leases_lost_total", lambda: [((), parts.presence.lost)])
     metrics.expose(

@@ -108,6 +108,13 @@ class MeshSettings(DoorSettings):
         about="calls of a copy with a limit, waiting ones too; 0: 8 times the limit; below 0: any number",
     )
     default_owner: str = named("MM_DEFAULT_VMODEL_OWNER", default="", about="owner of new vmodels")
+    hold_s: float = named(
+        "REMESH_HOLD_S",
+        default=0.0,
+        about="how long a call is held for a runtime that is to be started, in seconds; 0: it is refused at once",
+        ge=0,
+        allow_inf_nan=False,
+    )
     failfast: bool = named(
         "MM_FAILFAST_UPGRADE_ENABLED",
         default=True,

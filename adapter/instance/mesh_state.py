@@ -22,6 +22,8 @@ T = TypeVar("T")
 INSTANCES: Final = "instances/"
 COPIES: Final = "copies/"
 LEADER: Final = "leader/"
+WANTED: Final = "wanted/"
+"""Written by instances that hold calls, and followed by whoever starts runtimes."""
 
 
 class MeshState:
@@ -31,7 +33,7 @@ class MeshState:
         self.here = here
         self.view = MeshView()
         self.on_instances: list[Callable[[], None]] = []
-        """Called when instances have come, gone or changed."""
+        """Called when instances have come, gone or changed, or others may hold models than before."""
         self.on_copies: list[Callable[[ModelId], None]] = []
         """Called when the copies of a model have changed, somewhere else."""
         self.on_own: Callable[[Change], None] = lambda _change: None

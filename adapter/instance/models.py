@@ -23,6 +23,7 @@ from adapter.domain.records import CopyRecord, CopyRules, CopyState, ModelInfo, 
 from adapter.domain.status import CopyStatus, ModelReport, ModelStatus
 from adapter.instance.aliases import Aliases
 from adapter.instance.copies import Copies
+from adapter.instance.holding import Holding
 from adapter.instance.loader import Loader
 from adapter.instance.runtime_watch import RuntimeWatch
 from adapter.instance.wayfinder import Wayfinder
@@ -63,6 +64,7 @@ class Models:
         copies: Copies,
         clock: Clock,
         watch: RuntimeWatch,
+        holding: Holding,
     ) -> None:
         self._records = records
         self._aliases = aliases
@@ -72,6 +74,7 @@ class Models:
         self._copies = copies
         self._clock = clock
         self._watch = watch
+        self._holding = holding
         self._here = ways.state.here
         self.on_rules: Callable[[ModelId, ModelRecord], None] = lambda _model, _record: None
         """Told of a registration that asks for a number of copies, and came to this instance."""
@@ -123,6 +126,7 @@ class Models:
         model, _ = await self._aliases.resolve(ref)
         record = await self.record(model)
         if not self._copies.loaded(model):
+            await self._holding.until_served(record.info.type)
             await self._copies.add(
                 model, record, because="RepositoryModelLoad asks for it", wait_s=self._sync_s
             )
@@ -286,6 +290,8 @@ class Models:
             if usable:
                 await self._copies.awaited(model, record, wait_s=self._sync_s)
                 return self._loaded_by_now(self.report(model))
+            if sync:
+                await self._holding.until_served(record.info.type)
             added = await self._copies.add(
                 model,
                 record,

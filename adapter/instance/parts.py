@@ -15,6 +15,7 @@ from adapter.instance.doors import Doors
 from adapter.instance.drain import Drain
 from adapter.instance.dynamic_config import DynamicConfig
 from adapter.instance.explainer import Explainer
+from adapter.instance.holding import Holding
 from adapter.instance.leading import Leading
 from adapter.instance.loader import Loader
 from adapter.instance.mesh_state import MeshState
@@ -65,6 +66,7 @@ class Parts:
     announcer: Announcer
     links: PeerLinks
     ways: Wayfinder
+    holding: Holding
     models: Models
     vmodels: VModels
     path: RequestPath

@@ -13,6 +13,7 @@ from adapter.http2.call import Call
 from adapter.http2.verdicts import PeerRefusal, Target
 from adapter.instance.aliases import Aliases, Named
 from adapter.instance.announcer import is_everywhere
+from adapter.instance.holding import Holding
 from adapter.instance.loader import Loader
 from adapter.instance.models import Models
 from adapter.instance.naming import RECORD_KEY, Reading, last_of
@@ -66,6 +67,7 @@ class Resolving:
         watch: RuntimeWatch,
         clock: Clock,
         told: Callable[[ModelId], Awaitable[None]],
+        holding: Holding,
     ) -> None:
         """`told` waits until the registry has what this instance tells: others are to know who ended it."""
         self._models = models
@@ -78,6 +80,7 @@ class Resolving:
         self._watch = watch
         self._clock = clock
         self._told = told
+        self._holding = holding
 
     async def resolve(self, call: Call, reading: Reading, ref: ModelRef, found: Located | None) -> Target:
         """Where the call goes, however long it takes to find out.
@@ -86,7 +89,7 @@ class Resolving:
         """
         wait_s_max = call.time_left_s()
         if wait_s_max is None:
-            wait_s_max = self._watch.status.loading_timeout_s * NO_DEADLINE_WAIT_FACTOR
+            wait_s_max = self._watch.status.loading_timeout_s * NO_DEADLINE_WAIT_FACTOR + self._holding.hold_s
         async with asyncio.timeout(wait_s_max):
             if reading.forwarded:
                 call.inner = True
@@ -96,6 +99,7 @@ class Resolving:
     async def _own(self, call: Call, reading: Reading, ref: ModelRef, found: Located | None) -> Target:
         """Of a call that a client made here."""
         problem: AdapterError | None = None
+        held_until_s = self._clock.now_s() + self._holding.hold_s
         named = await self._aliases.resolve(ref)
         for _ in range(TRIES_MAX):
             named, record = await self._registered(ref, named)
@@ -106,6 +110,10 @@ class Resolving:
                 if verdict.code is Code.UNAVAILABLE and not self._watch.is_there:
                     # Nobody else can: it is to come back, and then so may those of the others.
                     await self._watch.there()
+                    call.excluded = None
+                    continue
+                if await self._holding.until_served(record.info.type, ends_s=held_until_s):
+                    # Whoever was tried has gone, and one of the same name may have come.
                     call.excluded = None
                     continue
                 raise problem or self._ways.error_of(named[0], verdict)

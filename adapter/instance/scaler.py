@@ -38,6 +38,8 @@ WISHES_AT_ONCE_MAX: Final = 64
 RULED_MAX: Final = 10_000
 """Models with a wished number of copies that are looked after at once when a copy goes; of more, the leader's
 next pass finds what is missing."""
+IDLE_AFTER_S: Final = 10.0
+"""An instance without calls and loads for so long is idle. Rarer calls make it tell two records each."""
 STEADY_LOOKED_AT_MAX: Final = 8
 """Models used steadily that are given a second copy in one second."""
 
@@ -72,6 +74,8 @@ class Scaler:
         self._there: dict[ModelId, int] = {}
         """Of those: the copies there were or came, when that last changed."""
         self._departed_ms: dict[ModelId, int] = {}
+        self._loaded_s = clock.now_s()
+        """When a load was under way; at first: when this instance began."""
         self.draining = False
         """No more copies are added: this instance is about to leave."""
         models.on_rules = self.registered
@@ -82,10 +86,17 @@ class Scaler:
         """Calls a minute, as this instance's record tells them."""
         return round(self._demand.rates.total_rpm)
 
+    def idle_since_ms(self) -> int | None:
+        """Since when nothing was asked of this instance's runtime, likewise; None: it has something to do."""
+        used_s = max(self._demand.rates.used_s, self._loaded_s)
+        return None if self._clock.now_s() - used_s < IDLE_AFTER_S else epoch_ms_at(self._clock, used_s)
+
     async def keep_adding(self) -> None:
         """Add copies where they are needed; ends when cancelled."""
         while True:
             await self._clock.sleep(TICK_S)
+            if self._cache.loading:
+                self._loaded_s = self._clock.now_s()
             noted = self._demand.tick(
                 now_s=self._clock.now_s(), now_ms=self._clock.epoch_ms(), in_flight=self._in_flight
             )
@@ -231,9 +242,9 @@ class Scaler:
 
 
 def allowed_instances(ways: Wayfinder, type_: str) -> dict[InstanceId, InstanceState]:
-    """Those whose labels allow models of this type."""
+    """Those whose labels allow models of this type; one without a runtime holds none at all."""
     return {
         id_: instance
         for id_, instance in ways.instances().items()
-        if not ways.constraints.missing(type_, instance.record.labels)
+        if instance.record.capacity_bytes > 0 and not ways.constraints.missing(type_, instance.record.labels)
     }

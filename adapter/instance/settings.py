@@ -15,7 +15,7 @@ from adapter.instance.door_settings import Port
 from adapter.instance.mesh_settings import MeshSettings
 from adapter.domain.named import named
 
-RuntimeKind = Literal["model-runtime", "python", "mlserver"]
+RuntimeKind = Literal["model-runtime", "python", "mlserver", "none"]
 
 Endpoint = Annotated[
     str,
@@ -59,7 +59,8 @@ class InstanceSettings(MeshSettings):
     runtime: RuntimeKind = named(
         "REMESH_RUNTIME",
         default="model-runtime",
-        about="python (the in-house runtime), mlserver, or model-runtime: any server with the SPI",
+        about="python (the in-house runtime), mlserver, or model-runtime: any server with the SPI; "
+        "none: there is none, and calls go to the other instances",
     )
     runtime_port: Port = named("RUNTIME_PORT", default=8001, about="management port of a built-in server")
     internal_grpc_port: Port | None = named(
@@ -171,6 +172,10 @@ class InstanceSettings(MeshSettings):
             (
                 self.spi_only and self.runtime != "model-runtime" and self.container_memory_bytes is None,
                 "CONTAINER_MEM_REQ_BYTES: say how many bytes of memory the runtime's container has",
+            ),
+            (
+                self.spi_only and self.runtime == "none",
+                "REMESH_RUNTIME: name a runtime; without one there is nothing to adapt (--spi-only)",
             ),
             (
                 self.internal_grpc_port and self.internal_grpc_socket,

@@ -50,6 +50,8 @@ class Wayfinder:
     def use(self, constraints: TypeConstraints) -> None:
         """From now on these say which instances may hold which models."""
         self.constraints = constraints
+        for tell in self.state.on_instances:
+            tell()
 
     def route(
         self,

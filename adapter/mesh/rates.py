@@ -43,6 +43,8 @@ class Rates:
     def __init__(self, now_s: float) -> None:
         self._counts: dict[ModelId, int] = {}
         self._ticked_s = now_s
+        self.used_s = now_s
+        """When the last call began, or was under way; to the second. At first: when counting began."""
         self._seconds = deque[_Second](maxlen=WINDOW_TICKS)
         self._minute = _Window(span_s=60.0, part_s=0.0)
 
@@ -65,6 +67,8 @@ class Rates:
             return _NONE
         calls, self._counts, self._ticked_s = self._counts, {}, now_s
         self._seconds.append(_Second(took_s=took_s, calls=calls, in_flight=dict(in_flight)))
+        if calls or in_flight:
+            self.used_s = now_s
         total = sum(calls.values())
         self._minute.add(total, took_s)
         return calls

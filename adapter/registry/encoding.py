@@ -6,7 +6,7 @@ back, so that what a newer writer or a ModelMesh left in the store is not lost. 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import orjson
@@ -153,6 +153,7 @@ def encode_instance(record: InstanceRecord) -> bytes:
         "lThreads": record.loading_slots,
         "lInProg": record.loading,
         "rpm": record.rpm,
+        "idleSince": record.idle_since_ms,
         "shutdown": record.draining,
         "endpoints": dict(record.endpoints),
     }
@@ -182,6 +183,7 @@ def decode_instance(key: str, value: bytes) -> InstanceRecord | None:
         loading_slots=fields.count("lThreads", default=1),
         loading=fields.count("lInProg"),
         rpm=fields.count("rpm"),
+        idle_since_ms=fields.count("idleSince") or None,
         draining=fields.truth("shutdown"),
         endpoints=_endpoints(fields),
         unknown=fields.rest(),
@@ -194,6 +196,19 @@ def _endpoints(fields: Fields) -> dict[str, str]:
     if len(texts) != len(endpoints):
         raise fields.unreadable("field endpoints has an address that is not a text")
     return texts
+
+
+# Wanted types.
+
+
+def encode_wanted(types: Sequence[str]) -> bytes:
+    """The types of models that an instance holds calls for, as UTF-8 JSON."""
+    return json.dumps({"types": list(types)}, separators=(",", ":")).encode("ascii")
+
+
+def decode_wanted(key: str, value: bytes) -> tuple[str, ...]:
+    """Those that stand under this key."""
+    return Fields.parse(key, value, cure=PASSED_OVER).texts("types")
 
 
 # Copies: written and read with each load, by every instance.

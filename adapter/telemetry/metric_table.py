@@ -134,6 +134,7 @@ _MESH = {
     ),
     "remesh_cache_loads_waiting": _gauge("Loads that are queued or under way in this instance"),
     "remesh_instances": _gauge("Instances of the mesh, as this one sees them", "state"),
+    "remesh_held_calls": _gauge("Calls that are held until an instance comes that may serve them"),
     "remesh_registry_writes_total": _counter("Keys written to the registry by this instance"),
     "remesh_registry_transactions_total": _counter("Transactions that carried them"),
     "remesh_registry_confirmed": _gauge(

@@ -144,7 +144,9 @@ class MemoryObjects:
     def _stamped(self, key: Key, manifest: Manifest, before: dict[str, Any] | None) -> dict[str, Any]:
         after = {"apiVersion": key.kind.api_version, "kind": key.kind.name, **manifest}
         told = after["metadata"].items()
-        metadata = {name: value for name, value in told if name not in SERVERS and value not in ({}, [], None)}
+        metadata = {
+            name: value for name, value in told if name not in SERVERS and value not in ({}, [], None)
+        }
         metadata.pop("managedFields", None)
         if before is None:
             self._made += 1

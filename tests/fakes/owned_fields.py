@@ -1,7 +1,7 @@
 """Which manager owns which field of an object, and JSON merge patches: what an API server does with both.
 
-A field is the path to a leaf; a list is one leaf, as in a custom resource whose schema says
-nothing else of it.
+A field is the path to a leaf; a list is one leaf, as in a kind whose schema says nothing else of it. A map
+that is left empty goes with its last field; a real server may make null of it, and refuse that.
 """
 
 from collections.abc import Iterator, Mapping

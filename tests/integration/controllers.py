@@ -4,6 +4,7 @@ The mesh that it speaks to is one instance before the Go stub runtime, at an add
 names (`modelMeshEndpoint`): what pods do is tested where pods run (`tests/kubelet`).
 """
 
+import base64
 import json
 import os
 import signal
@@ -29,6 +30,7 @@ READY_S_MAX = 30.0
 END_S_MAX = 20.0
 CLEAR_S_MAX = 60.0
 HOST = "127.0.0.1"
+KEYS = "/mm/modelmesh-serving/"
 MESH_SETTINGS = {
     "MM_SERVICE_NAME": "modelmesh-serving",
     "MM_KVSTORE_PREFIX": "mm",
@@ -170,6 +172,14 @@ class Managed:
         """All of them, by name."""
         found = self.plane.read("isvc", "--namespace", NAMESPACE)["items"]
         return {each["metadata"]["name"]: each for each in found}
+
+    def registered(self, table: str) -> set[str]:
+        """The names in a table of the mesh's registry."""
+        told = json.loads(
+            self.mesh.etcd.ctl("get", "--prefix", KEYS + table, "--keys-only", "--write-out", "json")
+        )
+        keys = (base64.b64decode(entry["key"]).decode() for entry in told.get("kvs", ()))
+        return {key.removeprefix(KEYS + table) for key in keys}
 
     def states(self) -> dict[str, str]:
         """Active state, target state and transition of each, with slashes."""

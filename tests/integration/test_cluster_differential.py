@@ -21,26 +21,25 @@ NAMES = ("dolly", "shaun")
 ROUNDS = (f"round-{number}" for number in itertools.count())
 
 GOAT = Kind(group="tests.remesh.dev", version="v1", name="Goat", plural="goats")
-"""A kind with a schema, as nearly all have one: without, a server takes maps away with what others put in them."""
+"""A kind with a schema, as nearly all have: without, a server takes a map away with what others put in it."""
 
 NUMBER = {"type": "integer"}
 TAGS = {"type": "object", "additionalProperties": NUMBER}
 PLACE = {"type": "object", "properties": {"p": NUMBER, "q": NUMBER, "tags": TAGS}}
 FIELDS = {"n": NUMBER, "list": {"type": "array", "items": NUMBER}, "x": PLACE, "y": PLACE}
-SPEC = {"type": "object", "properties": {"w": NUMBER, **FIELDS}}
+SPEC = {"type": "object", "properties": FIELDS}
 SCHEMA = {"type": "object", "properties": {"spec": SPEC, "status": SPEC}}
 
+# No map is left empty by what is applied no more: a real server makes null of it, and then refuses that.
 NUMBERS = st.integers(0, 3)
-TAGGED = st.dictionaries(st.sampled_from("ab"), NUMBERS, min_size=1, max_size=2)
-PLACED = st.fixed_dictionaries({"p": NUMBERS}, optional={"q": NUMBERS, "tags": TAGGED})
+TAGGED = st.fixed_dictionaries({"a": NUMBERS}, optional={"b": NUMBERS})
+PLACED = st.fixed_dictionaries({"p": NUMBERS, "tags": TAGGED}, optional={"q": NUMBERS})
 LISTS = st.lists(NUMBERS, max_size=2)
-SPECS = st.fixed_dictionaries(
-    {"w": NUMBERS}, optional={"n": NUMBERS, "list": LISTS, "x": PLACED, "y": PLACED}
-)
-UNPLACED = st.one_of(st.none(), PLACED, st.just({"q": None}), st.just({"tags": {"a": None, "b": 1}}))
+SPECS = st.fixed_dictionaries({"x": PLACED, "y": PLACED}, optional={"n": NUMBERS, "list": LISTS})
+REPLACED = st.one_of(PLACED, st.just({"q": None}), st.just({"q": 2, "tags": {"b": None}}))
 LABELS = st.dictionaries(st.sampled_from(["k", "l"]), st.sampled_from(["1", "2"]), max_size=2)
 PATCHES = st.fixed_dictionaries(
-    {}, optional={"n": st.one_of(st.none(), NUMBERS), "list": LISTS, "x": UNPLACED, "y": UNPLACED}
+    {}, optional={"n": st.one_of(st.none(), NUMBERS), "list": LISTS, "x": REPLACED, "y": REPLACED}
 )
 FINALIZERS = st.sampled_from([None, [], ["tests.remesh.dev/a"], ["tests.remesh.dev/b"]])
 
@@ -112,7 +111,7 @@ async def real(control_plane: ControlPlane) -> AsyncIterator[dict[str, Cluster]]
 
 
 @settings(
-    max_examples=1500,
+    max_examples=100,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

@@ -58,8 +58,11 @@ def it(shared: Managed) -> Iterator[Managed]:
         shared.clear()
 
 
-def many() -> dict[str, tuple[Object, str, str]]:
-    """By name: the object, the state that it comes to, and the reason of its failure."""
+def many(test: str) -> dict[str, tuple[Object, str, str]]:
+    """By name: the object, the state that it comes to, and the reason of its failure.
+
+    The stub fails only the first load of a path, so each test has paths of its own.
+    """
     good = {f"good-{n}": (isvc(f"good-{n}", f"SIZE_1000_{n}_0"), LOADED, "") for n in range(MANY // 2)}
     bad: dict[str, tuple[Object, str, str]] = {}
     for n in range(MANY // 6):
@@ -67,7 +70,7 @@ def many() -> dict[str, tuple[Object, str, str]]:
         bad[f"both-{n}"] = (both, "Pending//InvalidSpec", "InvalidPredictorSpec")
         unknown = isvc(f"unknown-{n}", "p", format_="nonsense")
         bad[f"unknown-{n}"] = (unknown, FAILED, "NoSupportingRuntime")
-        failing = isvc(f"failing-{n}", "FAIL_no_such_file")
+        failing = isvc(f"failing-{n}", f"FAIL_{test}_{n}")
         bad[f"failing-{n}"] = (failing, FAILED, "ModelLoadFailed")
     return good | bad
 
@@ -86,7 +89,7 @@ def settled(it: Managed, wanted: dict[str, tuple[Object, str, str]], said: Calla
 
 
 def test_the_statuses_of_many_models_half_of_them_wrong(it: Managed) -> None:
-    wanted = many()
+    wanted = many("statuses")
     with it.running() as controller:
         it.apply(*(manifest for manifest, _, _ in wanted.values()))
         took_s = settled(it, wanted, lambda: controller.said)
@@ -95,7 +98,7 @@ def test_the_statuses_of_many_models_half_of_them_wrong(it: Managed) -> None:
 
 
 def test_killed_at_any_moment_it_comes_to_the_same_end(it: Managed) -> None:
-    wanted, chance = many(), Random(6)
+    wanted, chance = many("killed"), Random(6)
     controller = it.controller()
     controller.start()
     try:
@@ -106,7 +109,7 @@ def test_killed_at_any_moment_it_comes_to_the_same_end(it: Managed) -> None:
             controller.kill()
             controller.start()
         settled(it, wanted, lambda: controller.said)
-        assert registered(it) == {name for name in wanted if not name.startswith("both-")}
+        assert it.registered("vmodels/") == {name for name in wanted if not name.startswith("both-")}
     finally:
         controller.kill()
 
@@ -116,7 +119,7 @@ def test_one_leads_and_the_other_takes_over(it: Managed) -> None:
     first.start()
     try:
         first.wait_until_ready()
-        wait_until(lambda: first.figure(LEADING) == 1, 10, lambda: first.said)
+        wait_until(lambda: first.figure(LEADING) == 1, TAKEN_OVER_S_MAX, lambda: first.said)
         second.start()
         second.wait_until_ready()
         it.apply(isvc("one", "SIZE_1000_0_0"))
@@ -140,7 +143,7 @@ def test_who_ends_in_order_is_followed_at_once(it: Managed) -> None:
     first.start()
     try:
         first.wait_until_ready()
-        wait_until(lambda: first.figure(LEADING) == 1, 10, lambda: first.said)
+        wait_until(lambda: first.figure(LEADING) == 1, TAKEN_OVER_S_MAX, lambda: first.said)
         second.start()
         second.wait_until_ready()
         assert first.stop() == 0, first.said
@@ -154,8 +157,10 @@ def test_what_is_deleted_while_it_loads_leaves_nothing_behind(it: Managed) -> No
     with it.running() as controller:
         it.apply(isvc("slow", "SIZE_1000_5000_0"))
         wait_until(lambda: it.states() == {"slow": "Loading//UpToDate"}, 10, lambda: controller.said)
+        assert it.registered("vmodels/") == {"slow"}
         it.plane.kubectl("delete", "isvc", "slow", "--namespace", NAMESPACE, "--timeout=20s")
-        wait_until(lambda: not it.mesh.keys("registry/"), 15, lambda: str(it.mesh.keys("")))
+        assert not it.registered("vmodels/")
+        wait_until(lambda: not it.registered("registry/"), 15, lambda: str(it.registered("")))
         wait_until(lambda: not any(it.mesh.held().values()), 15, lambda: str(it.mesh.held()))
 
 
@@ -191,8 +196,3 @@ def test_kubectl_shows_what_people_know(it: Managed) -> None:
 
         wait_until(lambda: "Warning" in described(), 10, described)
         assert "cannot have both the storageUri and the storage.path" in described()
-
-
-def registered(it: Managed) -> set[str]:
-    """The aliases that the mesh has."""
-    return set(it.mesh.keys("vmodels/"))

@@ -25,6 +25,7 @@ from adapter.domain.kinds import (
     DISRUPTION_BUDGET,
     NAMESPACE,
     NETWORK_POLICY,
+    NODE,
     POD,
     SECRET,
     SERVICE,
@@ -39,6 +40,7 @@ GOLDEN = sorted((HERE / "golden").glob("*.yaml"))
 KINDS = (AUTOSCALER, CONFIG_MAP, DEPLOYMENT, DISRUPTION_BUDGET, NETWORK_POLICY, SECRET, SERVICE)
 WAIT_S_MAX = 20.0
 SHARED = a_namespace(etcd_connection=b"{}")
+MACHINE = Key(kind=NODE, name="machine")
 PLANS = tuple(map(unowned, RUNTIME_PLANS.values()))
 
 
@@ -172,6 +174,11 @@ async def test_pods_that_do_not_start_are_told_and_addresses_follow_the_slices(
         await fleet.run(plan)
         # There is no machine in this cluster.
         await eventually(lambda: "cannot be scheduled" in fleet.health("apples", "mlserver-1.x").problem)
+        await cluster.create(
+            {"metadata": {"name": "machine", "labels": {"kubernetes.io/arch": "amd64"}}}, NODE
+        )
+        await cluster.patch_status(MACHINE, {"status": _machine()})
+        await eventually(lambda: not fleet.health("apples", "mlserver-1.x").problem)
         pods = await cluster.list(POD, namespace="apples", labels={"name": plan.name})
         await cluster.patch_status(_key(pods[0], POD), {"status": _ready()})
         await eventually(lambda: fleet.addresses("apples") == ("10.1.2.3:8033",))
@@ -180,6 +187,12 @@ async def test_pods_that_do_not_start_are_told_and_addresses_follow_the_slices(
         await eventually(lambda: "out of luck" in fleet.health("apples", "mlserver-1.x").problem)
         await eventually(lambda: fleet.addresses("apples") == ())
         await fleet.withdraw("apples")
+    await cluster.delete(MACHINE)
+
+
+def _machine() -> dict[str, Any]:
+    room = {"cpu": "64", "memory": "256Gi", "pods": "100", "ephemeral-storage": "1Ti"}
+    return {"capacity": room, "allocatable": room, "conditions": [{"type": "Ready", "status": "True"}]}
 
 
 def _key(manifest: Manifest, kind: Kind) -> Key:

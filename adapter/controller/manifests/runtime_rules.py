@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Final
 
+from adapter.controller.autoscaling import autoscaling_complaints
 from adapter.controller.config import ControllerConfig
-from adapter.controller.manifests.autoscaling_rules import autoscaling_complaints
 from adapter.controller.manifests.complaints import Complaint, shown
 from adapter.domain.kinds import Manifest
 from adapter.domain.specs import BuiltInAdapter, Endpoint, RuntimeSpec
