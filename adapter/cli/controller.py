@@ -31,7 +31,8 @@ def command(  # noqa: PLR0913 - its options
         LeaderElectType | None, typer.Option(help="How a leader is elected; there is one way.")
     ] = None,
     leader_elect_lease_duration_sec: Annotated[
-        str | None, typer.Option(metavar="SECONDS", help="A leader that is silent so long is none: 15, or 15s.")
+        str | None,
+        typer.Option(metavar="SECONDS", help="A leader that is silent so long is none: 15, or 15s."),
     ] = None,
     leader_elect_lease_renew_deadline_sec: Annotated[
         str | None, typer.Option(metavar="SECONDS", help="A leader that cannot renew for so long gives up.")
@@ -65,6 +66,8 @@ def command(  # noqa: PLR0913 - its options
         )
     except BadSettings as error:
         fail(f"these settings must be mended first:\n{error}")
-    form = "text" if settings.dev_mode_logging is not None else settings.log_format
-    logs.configure(level=settings.log_level, form=form)
+    if settings.dev_mode_logging is None:
+        logs.configure(level=settings.log_level, form=settings.log_format)
+    else:
+        logs.configure(level="debug", form="text")
     run(run_controller(settings))

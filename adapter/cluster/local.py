@@ -7,7 +7,7 @@ that); commands in other processes change the folder and read the state (`local_
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -130,7 +130,9 @@ class LocalCluster:
 
     # What a `Cluster` does.
 
-    async def follow(self, kind: Kind, *, namespace: str | None = None) -> AsyncIterator[Listed | Changed]:
+    async def follow(
+        self, kind: Kind, *, namespace: str | None = None
+    ) -> AsyncGenerator[Listed | Changed, None]:
         """As the protocol has it; a kind that a local cluster does not have is waited for, in vain."""
         follower = self._records.follow(kind, namespace)
         try:

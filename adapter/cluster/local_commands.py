@@ -6,7 +6,7 @@ The one who looks after the folder takes up what is written there; `apply` waits
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Final
@@ -44,7 +44,9 @@ class LocalCommands:
         """What is wrong with the folder's files."""
         return self._state.flaws()
 
-    async def follow(self, kind: Kind, *, namespace: str | None = None) -> AsyncIterator[Listed | Changed]:
+    async def follow(
+        self, kind: Kind, *, namespace: str | None = None
+    ) -> AsyncGenerator[Listed | Changed, None]:
         """As `Cluster` has it."""
         _known(kind)
         known = self._manifests(kind, namespace)

@@ -4,6 +4,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Final
 
 from adapter.controller.printing import field, since
@@ -14,6 +15,8 @@ GAP: Final = 2
 _ACRONYMS: Final = frozenset({"API", "URL", "UID", "OSB", "GUID"})
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|-+")
 _PLAIN: Final = re.compile(r"[^\W\d_-]+(?:-[^\W\d_]+)*")
+_Row = tuple[str, str | None]
+"""A title, and a value; None: further rows are its value."""
 _SKIPPED: Final = frozenset({"name", "namespace", "labels", "annotations", "managedFields"})
 
 
@@ -22,7 +25,6 @@ def description(
 ) -> Iterator[str]:
     """The page, line by line."""
     metadata = manifest["metadata"]
-    yield from _head(manifest, kind)
     body = {
         "metadata": {name: value for name, value in metadata.items() if name not in _SKIPPED},
         **{
@@ -31,7 +33,7 @@ def description(
             if part not in ("apiVersion", "kind", "metadata", *(["data"] if kind == SECRET else []))
         },
     }
-    yield from _mapping(body, 0)
+    yield from _aligned([*_head(manifest, kind), *_mapping(body, 0)])
     if kind == SECRET:
         yield from _sizes(manifest)
     yield from _events(events, now_ms)
@@ -60,7 +62,7 @@ def label(name: str) -> str:
     )
 
 
-def _head(manifest: Manifest, kind: Kind) -> Iterator[str]:
+def _head(manifest: Manifest, kind: Kind) -> Iterator[_Row]:
     metadata = manifest["metadata"]
     rows = [
         ("Name", [metadata["name"]]),
@@ -73,31 +75,25 @@ def _head(manifest: Manifest, kind: Kind) -> Iterator[str]:
         ("API Version", [kind.api_version]),
         ("Kind", [kind.name]),
     ]
-    width = max(len(title) for title, _ in rows) + 1 + GAP
     for title, values in rows:
         for number, value in enumerate(values or ["<none>"]):
-            yield f"{f'{title}:' if number == 0 else '':<{width}}{value}".rstrip()
+            yield "" if number else f"{title}:", value
 
 
-def _mapping(fields: Mapping[str, object], depth: int) -> Iterator[str]:
-    named = (
-        sorted((label(str(name)), value) for name, value in fields.items())
-        if depth
-        else [(label(str(name)), value) for name, value in fields.items()]
-    )
-    width = max((len(title) for title, value in named if not _is_nested(value)), default=0) + 1 + GAP
-    for title, value in named:
+def _mapping(fields: Mapping[str, object], depth: int) -> Iterator[_Row]:
+    named = [(label(str(name)), value) for name, value in fields.items()]
+    for title, value in sorted(named) if depth else named:
         if _is_nested(value):
-            yield f"{INDENT * depth}{title}:"
+            yield f"{INDENT * depth}{title}:", None
             yield from _nested(value, depth + 1)
         else:
             first, *more = _text(value).splitlines() or [""]
-            yield f"{INDENT * depth}{f'{title}:':<{width}}{first}".rstrip()
+            yield f"{INDENT * depth}{title}:", first
             for line in more:
-                yield f"{INDENT * depth}{'':<{width}}{line}".rstrip()
+                yield INDENT * depth, line
 
 
-def _nested(value: object, depth: int) -> Iterator[str]:
+def _nested(value: object, depth: int) -> Iterator[_Row]:
     if isinstance(value, Mapping):
         yield from _mapping(value, depth)
     elif isinstance(value, list):
@@ -105,7 +101,16 @@ def _nested(value: object, depth: int) -> Iterator[str]:
             if _is_nested(each):
                 yield from _nested(each, depth)
             else:
-                yield f"{INDENT * depth}{_text(each)}"
+                yield f"{INDENT * depth}{_text(each)}", None
+
+
+def _aligned(rows: Sequence[_Row]) -> Iterator[str]:
+    """Values stand below each other as far as no row without one comes in between."""
+    for has_value, block in groupby(rows, key=lambda row: row[1] is not None):
+        lines = list(block)
+        width = max(len(left) for left, _ in lines) + GAP if has_value else 0
+        for left, right in lines:
+            yield f"{left:<{width}}{right or ''}".rstrip()
 
 
 def _is_nested(value: object) -> bool:

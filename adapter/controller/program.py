@@ -29,7 +29,7 @@ from adapter.controller.kubernetes_fleet import KubernetesFleet
 from adapter.controller.manager import Manager, Options, managing
 from adapter.controller.meshes import MeshChannels, Way
 from adapter.controller.reading_config import config_in, read_config
-from adapter.controller.settings import ControllerSettings
+from adapter.controller.settings import ControllerSettings, listening_at
 from adapter.controller.watches import missing_watches
 from adapter.controller.webhooks.decide import Facts
 from adapter.controller.webhooks.serving import WebhookOptions, serve_webhooks
@@ -115,8 +115,8 @@ class _Program:
 
     async def serve_health(self, stack: AsyncExitStack) -> None:
         """`/healthz` and `/readyz`. Raises `CannotListen`."""
-        host, port = _address(self._settings.probe_address)
-        if port is not None:
+        if (at := listening_at(self._settings.probe_address)) is not None:
+            host, port = at
             await stack.enter_async_context(
                 health_serving(is_ready=lambda: self._ready, host=host, port=port)
             )
@@ -124,8 +124,8 @@ class _Program:
     async def serve_more(self, stack: AsyncExitStack, manager: Manager) -> None:
         """Metrics and webhooks. Raises `CannotListen`."""
         settings = self._settings
-        host, port = _address(settings.metrics_address)
-        if port is not None:
+        if (at := listening_at(settings.metrics_address)) is not None:
+            host, port = at
             metrics = ControllerMetrics(lambda name: self._figure(manager, name))
             await stack.enter_async_context(metrics_serving(metrics.render, host=host, port=port))
         if settings.webhook_port:
@@ -277,11 +277,3 @@ def _facts(world: World) -> Facts:
         runtimes=[spec for spec in specs if spec is not None],
         has_mesh=world.is_enabled,
     )
-
-
-def _address(text: str) -> tuple[str, int | None]:
-    """`HOST:PORT` or `:PORT`; the port is None for `0`. Raises `ClusterRefused`."""
-    host, _, port = text.rpartition(":")
-    if not port.isdecimal() or int(port) > 65_535:  # noqa: PLR2004 - of TCP
-        raise ClusterRefused(f"{text!r} is no address; write :8080 or 127.0.0.1:8080, or 0 for none")
-    return host.strip("[]") or "0.0.0.0", int(port) or None  # noqa: S104 - as controllers do

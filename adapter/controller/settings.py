@@ -7,7 +7,7 @@ change while it runs is in the ConfigMap `model-serving-config` instead.
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adapter.domain.named import named
@@ -15,7 +15,8 @@ from adapter.domain.named import named
 NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 DEFAULT_NAMESPACE: Final = "model-serving"
 DEFAULT_DEPLOYMENT: Final = "modelmesh-controller"
-USER_CONFIG: Final = "model-serving-config"
+PORT_MAX: Final = 65_535
+EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - as controllers listen
 
 Watch = Literal["", "true", "false"]
 """`false`: off; `true`: must be readable; empty: on where it is."""
@@ -27,6 +28,22 @@ def _without_unit(written: object) -> object:
 
 
 Seconds = Annotated[float, BeforeValidator(_without_unit)]
+
+
+def listening_at(address: str) -> tuple[str, int] | None:
+    """`HOST:PORT` or `:PORT`; None: nowhere, which `0` is. Raises `ValueError`."""
+    host, _, port = address.rpartition(":")
+    if not (port.isascii() and port.isdecimal()) or int(port) > PORT_MAX:
+        raise ValueError("must be an address such as :8080 or 127.0.0.1:8080, or 0 for none")
+    return (host.strip("[]") or EVERYWHERE, int(port)) if int(port) else None
+
+
+def _address(written: str) -> str:
+    listening_at(written)
+    return written
+
+
+Address = Annotated[str, AfterValidator(_address)]
 
 
 class ControllerSettings(BaseSettings):
@@ -58,10 +75,10 @@ class ControllerSettings(BaseSettings):
         "DEV_MODE_LOGGING", default=None, about="if present: log for people, and more"
     )
 
-    metrics_address: str = named(
+    metrics_address: Address = named(
         "REMESH_METRICS_ADDR", default=":8080", about="where metrics are served; 0: nowhere"
     )
-    probe_address: str = named(
+    probe_address: Address = named(
         "REMESH_HEALTH_PROBE_BIND_ADDRESS", default=":8081", about="where /healthz and /readyz are"
     )
     leader_election: bool = named(
@@ -95,7 +112,7 @@ class ControllerSettings(BaseSettings):
     webhook_port: int = named(
         "REMESH_WEBHOOK_PORT", default=9443, about="of the webhooks; 0: none are served", ge=0
     )
-    webhook_host: str = named("REMESH_WEBHOOK_HOST", default="0.0.0.0", about="address that they listen on")  # noqa: S104
+    webhook_host: str = named("REMESH_WEBHOOK_HOST", default=EVERYWHERE, about="address that they listen on")
     webhook_url: str = named(
         "REMESH_WEBHOOK_URL", default="", about="how the API server reaches them, if not by their Service"
     )
@@ -106,7 +123,9 @@ class ControllerSettings(BaseSettings):
         "REMESH_RESYNC_S", default=600.0, about="every registration is checked again within so long", gt=0
     )
     workers: int = named("REMESH_WORKERS", default=16, about="objects that are looked at at once", ge=1)
-    log_level: str = named("LOG_LEVEL", default="info", about="least severe line told")
+    log_level: Literal["debug", "info", "warning", "error"] = named(
+        "LOG_LEVEL", default="info", about="least severe line told; of DEV_MODE_LOGGING debug"
+    )
     log_format: Literal["json", "text"] = named(
         "REMESH_LOG_FORMAT", default="json", about="form of a log line"
     )

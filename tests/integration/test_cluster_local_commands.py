@@ -111,5 +111,5 @@ async def test_flaws_of_the_folder_are_known(
     (tmp_path / "m" / "bad.yaml").write_text("[")
     async with asyncio.timeout(20):
         while not commands.flaws():
-            await asyncio.sleep(0.05)
+            await LoopClock().sleep(0.05)
     assert str(commands.flaws()[0]).startswith("bad.yaml, document 1: ")

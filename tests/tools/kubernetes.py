@@ -59,7 +59,7 @@ RECIPE = Recipe(
     name="kubernetes",
     version=version_of(VERSION, PROGRAMS, LIBRARIES),
     program="bin/kube-apiserver",
-    takes="9 to 15 minutes with an empty Go cache",
+    takes="4 to 15 minutes with an empty Go cache",
     missing=lambda: go_missing("Kubernetes"),
     build=_build,
 )
