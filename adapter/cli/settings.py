@@ -61,11 +61,13 @@ def _all_complaints(program: type[BaseModel], given: dict[str, object], error: V
 def _complaints(error: ValidationError) -> list[str]:
     told: list[str] = []
     for complaint in error.errors():
-        if complaint["type"] == "value_error":
-            told += str(complaint["ctx"]["error"]).splitlines()
+        ours = complaint["type"] == "value_error"
+        # What was given is not repeated: a secret may have landed in the wrong variable.
+        text = str(complaint["ctx"]["error"]) if ours else complaint["msg"]
+        if complaint["loc"]:
+            told.append(f"{complaint['loc'][0]}: {text}")
         else:
-            # What was given is not repeated: a secret may have landed in the wrong variable.
-            told.append(f"{complaint['loc'][0]}: {complaint['msg']}")
+            told += text.splitlines()
     return told
 
 

@@ -20,6 +20,8 @@ from adapter.controller.keys import ModelKey, NamespaceKey, RuntimeKey, WorkKey
 from adapter.controller.model_work import ModelWork, fingerprint
 from adapter.controller.registry_events import RegistryEvents, RegistryOpener
 from adapter.controller.runtime_work import RuntimeWork
+from adapter.controller.sleeping import Sleeping
+from adapter.controller.usage import Usage
 from adapter.controller.workqueue import WorkQueue
 from adapter.controller.world import World, work_in, work_of
 from adapter.domain.errors import AdapterError
@@ -74,10 +76,14 @@ class Manager:
         self._listed = asyncio.Event()
         self.leads = asyncio.Event()
         """Until it is set nothing is done; what is there is followed all the same."""
-        self._models = ModelWork(world, doors)
-        self._runtimes = RuntimeWork(world, doors)
+        self.usage = Usage(tell=self._used, runtimes=self._names, now_ms=doors.clock.epoch_ms)
+        sleeping = Sleeping(world, doors, self.usage)
+        self._models = ModelWork(world, doors, sleeping)
         self._config = ConfigWork(world, doors, defaults=options.defaults)
-        self._events = RegistryEvents(opened=opened, tell=self.add, owner=owner, clock=doors.clock)
+        self._events = RegistryEvents(
+            opened=opened, tell=self.add, usage=self.usage, owner=owner, clock=doors.clock
+        )
+        self._runtimes = RuntimeWork(world, doors, sleeping, look_again=self._events.look_again)
         self._followed: dict[str, list[asyncio.Task[None]]] = {}
         self._reached: dict[str, bool] = {}
         self.looks = 0
@@ -89,6 +95,18 @@ class Manager:
         for key in keys:
             self.queue.add(key)
         self._added.set()
+
+    def _used(self, runtime: RuntimeKey) -> None:
+        """Something was told of its use."""
+        if self.world.config.scale_to_zero.idle_s > 0:
+            self.add(runtime)
+
+    def called(self, namespace: str) -> None:
+        """Somebody calls the mesh of a namespace of which nothing runs: what could answer is started."""
+        self.usage.called(namespace)
+
+    def _names(self, namespace: str) -> Iterable[str]:
+        return [runtime.name for runtime in self.world.served(namespace)]
 
     def start(self) -> None:
         """Follow everything, and look at what comes, until the owner ends."""

@@ -1,8 +1,8 @@
 """The mesh of each namespace, as the controller calls it: one channel over all of its instances."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,16 +27,22 @@ class Way:
 
 @dataclass(slots=True)
 class _Open:
+    """A channel, and how many calls are under way on it."""
+
     way: Way
     client: MeshClient
     stack: AsyncExitStack
+    calls: int = 0
+    is_left: bool = False
+    """It is closed when the last of its calls has ended: a channel that is closed cancels them."""
 
 
 class MeshChannels:
     """Opens a channel when it is first needed, and another one when the addresses change."""
 
-    def __init__(self, way: Callable[[str], Way]) -> None:
+    def __init__(self, way: Callable[[str], Way], *, call_s_max: float = CALL_S_MAX) -> None:
         self._way = way
+        self._call_s_max = call_s_max
         self._open: dict[str, _Open] = {}
 
     async def put(self, namespace: str, asked: SetVModel) -> MeshAnswer:
@@ -58,10 +64,10 @@ class MeshChannels:
         return not isinstance(answer, MeshAway)
 
     async def drop(self, namespace: str) -> None:
-        """Close what is open to a namespace."""
+        """Close what is open to a namespace, once its calls have ended."""
         there = self._open.pop(namespace, None)
         if there is not None:
-            await there.stack.aclose()
+            await _leave(there)
 
     async def close(self) -> None:
         """Close all."""
@@ -71,14 +77,15 @@ class MeshChannels:
     async def _answer(
         self, namespace: str, call: Callable[[MeshClient], Awaitable[VModelReport]]
     ) -> MeshAnswer:
-        client = await self._client(namespace)
-        if client is None:
+        way = self._way(namespace)
+        if not way.addresses:
+            await self.drop(namespace)
             return MeshAway(no_pods=True)
         try:
-            async with asyncio.timeout(CALL_S_MAX):
+            async with self._client(namespace, way) as client, asyncio.timeout(self._call_s_max):
                 return await call(client)
         except TimeoutError:
-            return MeshAway(no_pods=False, text=f"the mesh did not answer within {CALL_S_MAX:g} s")
+            return MeshAway(no_pods=False, text=f"the mesh did not answer within {self._call_s_max:g} s")
         except MeshRefused as error:
             if error.status is Code.UNAVAILABLE:
                 return MeshAway(no_pods=not self._way(namespace).addresses, text=str(error))
@@ -86,14 +93,30 @@ class MeshChannels:
                 return NameTaken()
             raise
 
-    async def _client(self, namespace: str) -> MeshClient | None:
-        way, there = self._way(namespace), self._open.get(namespace)
-        if there is not None and there.way == way:
-            return there.client
-        await self.drop(namespace)
-        if not way.addresses:
-            return None
-        stack = AsyncExitStack()
-        client = await stack.enter_async_context(MeshClient.connect(",".join(way.addresses), tls=way.tls))
-        self._open[namespace] = _Open(way, client, stack)
-        return client
+    @asynccontextmanager
+    async def _client(self, namespace: str, way: Way) -> AsyncIterator[MeshClient]:
+        there, before = self._open.get(namespace), None
+        if there is None or there.way != way:
+            there = await _opened(way)
+            before, self._open[namespace] = self._open.get(namespace), there
+        there.calls += 1
+        try:
+            if before is not None:
+                await _leave(before)
+            yield there.client
+        finally:
+            there.calls -= 1
+            if there.is_left:
+                await _leave(there)
+
+
+async def _opened(way: Way) -> _Open:
+    stack = AsyncExitStack()
+    client = await stack.enter_async_context(MeshClient.connect(",".join(way.addresses), tls=way.tls))
+    return _Open(way, client, stack)
+
+
+async def _leave(there: _Open) -> None:
+    there.is_left = True
+    if not there.calls:
+        await there.stack.aclose()

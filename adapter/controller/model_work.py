@@ -16,7 +16,8 @@ from adapter.controller.statuses.registering import loads_now, registration
 from adapter.controller.statuses.served import served_at
 from adapter.controller.statuses.standing import Observed, Standing
 from adapter.controller.verdicts import Chosen, MeshAnswer, Selection, SpecInvalid, StatusPatch
-from adapter.controller.world import World
+from adapter.controller.sleeping import Sleeping
+from adapter.controller.world import World, serving
 from adapter.domain.kinds import Manifest
 from adapter.domain.specs import DeploymentMode, ModelSpec, Source
 from adapter.mesh.vmodels import VModelReport
@@ -39,9 +40,10 @@ STANDING_OF: Final[Mapping[Source, Callable[[Manifest], Standing]]] = {
 class ModelWork:
     """Looks at models, each at most once at a time."""
 
-    def __init__(self, world: World, doors: Doors) -> None:
+    def __init__(self, world: World, doors: Doors, sleeping: Sleeping) -> None:
         self._world = world
         self._doors = doors
+        self._sleeping = sleeping
         self.waiting: dict[str, set[ModelKey]] = {}
         """By namespace: models whose runtimes have no instance that could be asked."""
         self.chosen: dict[ModelKey, tuple[str, ...]] = {}
@@ -58,12 +60,17 @@ class ModelWork:
             return None
         if not self._world.is_enabled(key.namespace):
             return None
+        selection = None if seen.spec is None else self._world.select(seen.spec)
+        if seen.spec is not None and self._sleeping.is_on:
+            target = target_id(resolved(seen.spec, selection))
+            self._sleeping.note(key, seen.spec, target, serving(selection, seen.spec))
         if not await self._is_held(seen):
             return None  # the change comes back as an event
-        return await self._brought_to(key, seen)
+        return await self._brought_to(key, seen, selection)
 
-    async def _brought_to(self, key: ModelKey, seen: Seen[ModelSpec]) -> float | None:
-        selection = None if seen.spec is None else self._world.select(seen.spec)
+    async def _brought_to(
+        self, key: ModelKey, seen: Seen[ModelSpec], selection: Selection | None
+    ) -> float | None:
         self.chosen[key] = fingerprint(selection)
         answer = await self._asked(key, seen, selection)
         patch = STATUS_OF[key.source](seen.manifest, self._observed(key, seen, selection, answer))
@@ -79,7 +86,8 @@ class ModelWork:
             there = await meshes.report(key.namespace, key.name, owner=owner)
             report = there if isinstance(there, VModelReport) else None
             return SpecInvalid(message=str(seen.complaint), report=report)
-        load_now = loads_now(seen.spec, STANDING_OF[key.source](seen.manifest))
+        asleep = self._sleeping.is_asleep(key.namespace, serving(selection, seen.spec))
+        load_now = not asleep and loads_now(seen.spec, STANDING_OF[key.source](seen.manifest))
         spec = resolved(seen.spec, selection)
         return await meshes.put(key.namespace, registration(spec, selection.type, load_now=load_now))
 
@@ -99,6 +107,7 @@ class ModelWork:
             instances=None
             if self._world.config.endpoint
             else sum(health.ready for health in healths.values()),
+            asleep=self._sleeping.is_asleep(key.namespace, () if spec is None else serving(selection, spec)),
             problems=tuple(f"{name}: {each.problem}" for name, each in healths.items() if each.problem),
             generation=int(seen.manifest["metadata"].get("generation") or 0),
         )
@@ -129,6 +138,7 @@ class ModelWork:
     async def _forget(self, key: ModelKey) -> None:
         """Nobody declares it any more; or another kind's object of this name does, which is not touched."""
         self.chosen.pop(key, None)
+        self._sleeping.forget(key)
         self.waiting.get(key.namespace, set()).discard(key)
         if self._world.is_listed and self._world.is_enabled(key.namespace):
             await self._doors.meshes.forget(key.namespace, key.name, owner=key.source.value)

@@ -63,6 +63,11 @@ class NamespacePlan:
     """Further entries of that secret that the connection refers to."""
     etcd_secret: str = "model-serving-etcd"  # noqa: S105 - a name
     """Of that secret."""
+    door: bool = False
+    """An instance without a runtime is kept, which holds calls while all runtimes sleep."""
+    has_ca: bool = False
+    stamp: str = ""
+    """Both as in a `RuntimePlan`, for that instance."""
     has_service_monitor: bool = False
     """The Prometheus operator's kinds are installed."""
 

@@ -1,28 +1,35 @@
 """What happens in the registry of a mesh, as the keys of the models that it happened to.
 
-Two tables are followed (reference: serving controller 6.3): the aliases, so that what somebody else changed
-or lost is set again, and the copies, whose changes tell of loads that began, ended or failed. Nothing is
+Followed are (reference: serving controller 6.3) the aliases, so that what somebody else changed or lost is
+set again, and the copies, whose changes tell of loads that began, ended or failed; and what instances tell of
+themselves and of the calls that they hold, by which runtimes are started and stopped (`usage`). Nothing is
 written.
 """
 
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 from adapter.aio.clock import Clock
 from adapter.controller.keys import ModelKey
-from adapter.domain.errors import AdapterError, RecordUnreadable
+from adapter.controller.usage import Usage
+from adapter.domain.errors import AdapterError, RecordUnreadable, RegistryUnavailable
+from adapter.domain.records import InstanceRecord
 from adapter.domain.specs import Source
-from adapter.registry.encoding import decode_vmodel
+from adapter.registry.encoding import decode_instance, decode_vmodel, decode_wanted
 from adapter.registry.registry import Change, Changes, Entry, Registry, Reset
 
 log = logging.getLogger(__name__)
 
 VMODELS: Final = "vmodels/"
 COPIES: Final = "copies/"
+INSTANCES: Final = "instances/"
+WANTED: Final = "wanted/"
+INSTANCES_MAX: Final = 10_000
+"""Read at once."""
 OPEN_AGAIN_S: Final = 3.0
 """A registry that cannot be opened is tried again after so long."""
 
@@ -50,15 +57,18 @@ class RegistryEvents:
         *,
         opened: RegistryOpener,
         tell: Callable[[ModelKey], None],
+        usage: Usage,
         owner: asyncio.TaskGroup,
         clock: Clock,
     ) -> None:
         self._opened = opened
         self._tell = tell
+        self._usage = usage
         self._owner = owner
         self._clock = clock
         self._following: dict[str, asyncio.Task[None]] = {}
         self._known: dict[str, dict[str, Source]] = {}
+        self._open: dict[str, tuple[Registry, str]] = {}
 
     def follow(self, namespace: str) -> None:
         """From now on; the same again is fine."""
@@ -69,22 +79,41 @@ class RegistryEvents:
 
     def drop(self, namespace: str) -> None:
         """No more."""
+        self._stop(namespace)
+        self._usage.forget(namespace)
+
+    def _stop(self, namespace: str) -> None:
         task = self._following.pop(namespace, None)
         if task is not None:
             task.cancel()
         self._known.pop(namespace, None)
+        self._open.pop(namespace, None)
 
     def again(self, namespace: str) -> None:
         """From now on, and it is another registry than before."""
-        self.drop(namespace)
+        self._stop(namespace)
+        self._usage.instances(namespace, {})
+        self._usage.waiting(namespace, {})
         self.follow(namespace)
+
+    async def look_again(self, namespace: str) -> None:
+        """Take note of what instances tell now: no runtime is stopped by what was true a while ago.
+
+        Raises `RegistryUnavailable`.
+        """
+        if namespace not in self._open:
+            raise RegistryUnavailable(f"the registry of {namespace} is not reached yet")
+        registry, prefix = self._open[namespace]
+        for table, note in ((INSTANCES, self._note_instances), (WANTED, self._note_wanted)):
+            note(namespace, f"{prefix}{table}", await registry.scan(f"{prefix}{table}", limit=INSTANCES_MAX))
 
     async def _keep_following(self, namespace: str) -> None:
         while True:
             try:
                 async with self._opened(namespace) as (registry, prefix), asyncio.TaskGroup() as group:
-                    group.create_task(self._vmodels(namespace, registry, prefix), name="follow vmodels")
-                    group.create_task(self._copies(namespace, registry, prefix), name="follow copies")
+                    self._open[namespace] = registry, prefix
+                    for follow in (self._vmodels, self._copies, self._instances, self._wanted):
+                        group.create_task(follow(namespace, registry, prefix), name="follow the registry")
             except* AdapterError as errors:
                 first = errors.exceptions[0]
                 log.warning(
@@ -123,6 +152,47 @@ class RegistryEvents:
             target = news.key.removeprefix(table).rpartition("/")[0]
             if (declared := owner_of(target)) is not None:
                 self._tell(ModelKey(declared[0], namespace, declared[1]))
+
+    async def _instances(self, namespace: str, registry: Registry, prefix: str) -> None:
+        table = f"{prefix}{INSTANCES}"
+        async for news in registry.follow(table):
+            if isinstance(news, Reset):
+                self._note_instances(namespace, table, news.entries or ())
+                continue
+            for change in news.changes:
+                instance = change.key.removeprefix(table)
+                self._usage.instance(namespace, instance, _record(change.entry))
+
+    async def _wanted(self, namespace: str, registry: Registry, prefix: str) -> None:
+        table = f"{prefix}{WANTED}"
+        async for news in registry.follow(table):
+            if isinstance(news, Reset):
+                self._note_wanted(namespace, table, news.entries or ())
+                continue
+            for change in news.changes:
+                self._usage.waits(namespace, change.key.removeprefix(table), _types(change.entry))
+
+    def _note_instances(self, namespace: str, table: str, entries: Sequence[Entry]) -> None:
+        told = {entry.key.removeprefix(table): _record(entry) for entry in entries}
+        self._usage.instances(namespace, {name: record for name, record in told.items() if record is not None})
+
+    def _note_wanted(self, namespace: str, table: str, entries: Sequence[Entry]) -> None:
+        self._usage.waiting(namespace, {entry.key.removeprefix(table): _types(entry) for entry in entries})
+
+
+def _record(entry: Entry | None) -> InstanceRecord | None:
+    """None: it is gone, or tells nothing that could be read."""
+    try:
+        return None if entry is None else decode_instance(entry.key, entry.value)
+    except RecordUnreadable:
+        return None
+
+
+def _types(entry: Entry | None) -> tuple[str, ...]:
+    try:
+        return () if entry is None else decode_wanted(entry.key, entry.value)
+    except RecordUnreadable:
+        return ()
 
 
 async def _changes(news: AsyncIterator[Reset | Changes]) -> AsyncIterator[Change]:

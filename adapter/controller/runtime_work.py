@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from adapter.cluster.cluster import ClusterRefused
@@ -16,8 +16,9 @@ from adapter.controller.manifests.runtime_rules import runtime_complaints
 from adapter.controller.manifests.storage_config import StorageEntries, read_entries
 from adapter.controller.objects import Seen
 from adapter.controller.plans import NamespacePlan, RuntimePlan
-from adapter.controller.scale_to_zero import Need, Scale, memory_in, scaled
+from adapter.controller.scale_to_zero import Memory, Need, Scale, memory_in, scaled
 from adapter.controller.selection.labels import runtime_labels
+from adapter.controller.sleeping import Sleeping
 from adapter.controller.world import World
 from adapter.domain.errors import Refused
 from adapter.domain.kinds import CONFIG_MAP, SERVICE_MONITOR, Key, Manifest
@@ -33,9 +34,19 @@ INVALID_SECRET: Final = "InvalidSecret"  # noqa: S105 - the reason of an event
 class RuntimeWork:
     """Looks at runtimes, and at what those of a namespace share."""
 
-    def __init__(self, world: World, doors: Doors) -> None:
+    def __init__(
+        self,
+        world: World,
+        doors: Doors,
+        sleeping: Sleeping,
+        *,
+        look_again: Callable[[str], Awaitable[None]],
+    ) -> None:
+        """`look_again` has it known what the instances of a namespace tell at this moment."""
         self._world = world
         self._doors = doors
+        self._sleeping = sleeping
+        self._look_again = look_again
         self._told: dict[RuntimeKey, str] = {}
         """The problem of each that was told last."""
         self._has_monitors: bool | None = None
@@ -71,9 +82,14 @@ class RuntimeWork:
                 namespace=namespace,
                 config=self._world.config,
                 runtimes=self._world.served(namespace),
+                etcd_secret=self._world.scope.etcd_secret,
                 etcd_connection=None if etcd is None else etcd.connection,
                 etcd_files={} if etcd is None else etcd.files,
                 has_service_monitor=await self._monitors(),
+                etcd_secret=self._world.scope.etcd_secret,
+                door=self._sleeping.is_on,
+                has_ca=self._has_ca(namespace),
+                stamp=self._stamp(namespace),
             )
         )
         return None
@@ -84,7 +100,7 @@ class RuntimeWork:
             text = f"there is no ConfigMap {product}, which the annotation {PRODUCT_CONFIG} names; create it"
             self._complain(key, manifest, INVALID, text)
             return PRODUCT_LOOK_S
-        scale = self._scale(key, runtime)
+        scale = await self._scale(key, runtime)
         autoscaling, _ = autoscaling_in(runtime.identity.annotations)
         plan = RuntimePlan(
             namespace=key.namespace,
@@ -108,13 +124,27 @@ class RuntimeWork:
         self._complain(key, manifest, UNHEALTHY, health.problem)
         return scale.look_again_s
 
-    def _scale(self, key: RuntimeKey, runtime: RuntimeSpec) -> Scale:
-        config, there = self._world.config, self._doors.fleet.health(key.namespace, key.name)
+    async def _scale(self, key: RuntimeKey, runtime: RuntimeSpec) -> Scale:
+        there = self._doors.fleet.health(key.namespace, key.name)
+        memory = memory_in(there.marks, running=there.wanted > 0)
+        scale = self._scaled(key, runtime, memory)
+        if scale.memory.asleep_since_ms is not None and memory.running:
+            await self._look_again(key.namespace)
+            scale = self._scaled(key, runtime, memory)
+        if (scale.replicas > 0) is not memory.running:
+            log.info("a runtime is scaled", extra={"runtime": str(key), "because": scale.because})
+        return scale
+
+    def _scaled(self, key: RuntimeKey, runtime: RuntimeSpec, memory: Memory) -> Scale:
+        config = self._world.config
         return scaled(
             config.scale_to_zero,
             base=config.pods_per_runtime if runtime.replicas is None else runtime.replicas,
-            need=Need(models=any(True for _ in self._world.users(key))),
-            memory=memory_in(there.marks, running=there.wanted > 0),
+            need=Need(
+                models=any(True for _ in self._world.users(key)),
+                last_wanted_ms=self._sleeping.wanted_ms(key, memory),
+            ),
+            memory=memory,
             now_ms=self._doors.clock.epoch_ms(),
         )
 

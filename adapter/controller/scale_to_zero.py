@@ -66,6 +66,12 @@ def memory_in(annotations: Mapping[str, str], *, running: bool) -> Memory:
     )
 
 
+def sleeps(memory: Memory, last_wanted_ms: int | None) -> bool:
+    """Whether it was stopped because nobody asked, and nobody has asked since."""
+    asleep_ms = memory.asleep_since_ms
+    return asleep_ms is not None and (last_wanted_ms is None or last_wanted_ms < asleep_ms)
+
+
 def scaled(setting: ScaleToZero, *, base: int, need: Need, memory: Memory, now_ms: int) -> Scale:
     """How many now; `base` is how many there are while it is needed."""
     if base <= 0:
@@ -99,7 +105,7 @@ def _without_models(grace_s: float, base: int, memory: Memory, now_ms: int) -> S
 def _by_use(idle_s: float, base: int, need: Need, memory: Memory, now_ms: int) -> Scale:
     asleep_ms, wanted_ms = memory.asleep_since_ms, need.last_wanted_ms
     if asleep_ms is not None:
-        if wanted_ms is None or wanted_ms < asleep_ms:
+        if sleeps(memory, wanted_ms):
             return Scale(
                 replicas=0,
                 memory=Memory(asleep_since_ms=asleep_ms),

@@ -7,15 +7,15 @@ change while it runs is in the ConfigMap `model-serving-config` instead.
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adapter.domain.named import named
 
 NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 DEFAULT_NAMESPACE: Final = "model-serving"
-DEFAULT_DEPLOYMENT: Final = "modelmesh-controller"
 PORT_MAX: Final = 65_535
+SECONDS_MAX: Final = 86_400.0
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - as controllers listen
 
 Watch = Literal["", "true", "false"]
@@ -27,7 +27,7 @@ def _without_unit(written: object) -> object:
     return written.removesuffix("s") if isinstance(written, str) else written
 
 
-Seconds = Annotated[float, BeforeValidator(_without_unit)]
+Seconds = Annotated[float, BeforeValidator(_without_unit), Field(gt=0, le=SECONDS_MAX)]
 
 
 def listening_at(address: str) -> tuple[str, int] | None:
@@ -56,9 +56,6 @@ class ControllerSettings(BaseSettings):
     namespace: str = named(
         "NAMESPACE", default="", about="of the controller; default: the pod's, else model-serving"
     )
-    deployment: str = named(
-        "CONTROLLER_DEPLOYMENT", default="", about="the controller's own; default: after POD_NAME"
-    )
     pod_name: str = named("POD_NAME", default="", about="of the controller's pod")
     namespace_scope: bool = named(
         "NAMESPACE_SCOPE", default=False, about="look after the own namespace and no other"
@@ -85,19 +82,15 @@ class ControllerSettings(BaseSettings):
         "REMESH_ENABLE_LEADER_ELECTION", default=False, about="of several controllers only one acts"
     )
     lease_s: Seconds = named(
-        "REMESH_LEADER_ELECT_LEASE_DURATION_S",
-        default=15.0,
-        about="a leader that is silent so long is none",
-        gt=0,
+        "REMESH_LEADER_ELECT_LEASE_DURATION_S", default=15.0, about="a leader that is silent so long is none"
     )
     renew_deadline_s: Seconds = named(
         "REMESH_LEADER_ELECT_RENEW_DEADLINE_S",
         default=10.0,
         about="a leader that cannot renew for so long gives up",
-        gt=0,
     )
     retry_s: Seconds = named(
-        "REMESH_LEADER_ELECT_RETRY_PERIOD_S", default=2.0, about="how often it is renewed, or tried for", gt=0
+        "REMESH_LEADER_ELECT_RETRY_PERIOD_S", default=2.0, about="how often it is renewed, or tried for"
     )
 
     config_defaults: Path = named(
@@ -110,7 +103,7 @@ class ControllerSettings(BaseSettings):
         "REMESH_KUBE_CONTEXT", default="", about="the kubeconfig's context, if not the current"
     )
     webhook_port: int = named(
-        "REMESH_WEBHOOK_PORT", default=9443, about="of the webhooks; 0: none are served", ge=0
+        "REMESH_WEBHOOK_PORT", default=9443, about="of the webhooks; 0: none are served", ge=0, le=PORT_MAX
     )
     webhook_host: str = named("REMESH_WEBHOOK_HOST", default=EVERYWHERE, about="address that they listen on")
     webhook_url: str = named(
@@ -119,8 +112,8 @@ class ControllerSettings(BaseSettings):
     install_crds: bool = named(
         "REMESH_INSTALL_CRDS", default=False, about="install our resource definitions where none are"
     )
-    resync_s: float = named(
-        "REMESH_RESYNC_S", default=600.0, about="every registration is checked again within so long", gt=0
+    resync_s: Seconds = named(
+        "REMESH_RESYNC_S", default=600.0, about="every registration is checked again within so long"
     )
     workers: int = named("REMESH_WORKERS", default=16, about="objects that are looked at at once", ge=1)
     log_level: Literal["debug", "info", "warning", "error"] = named(
@@ -147,10 +140,3 @@ class ControllerSettings(BaseSettings):
             return NAMESPACE_FILE.read_text().strip() or DEFAULT_NAMESPACE
         except OSError:
             return DEFAULT_NAMESPACE
-
-    @property
-    def own_deployment(self) -> str:
-        """What runs it: its pods' names have two parts more (reference: serving controller 0.2)."""
-        if self.deployment:
-            return self.deployment
-        return "-".join(self.pod_name.split("-")[:-2]) or DEFAULT_DEPLOYMENT

@@ -16,6 +16,8 @@ from adapter.controller.manifests.runtimes import read_runtime
 from adapter.controller.namespaces import is_enabled
 from adapter.controller.objects import Objects, Seen, Turn
 from adapter.controller.selection import kserve
+from adapter.controller.selection.constraints import required_labels
+from adapter.controller.selection.labels import runtime_labels
 from adapter.controller.selection.modelmesh import ModelMeshSelector
 from adapter.controller.selection.scopes import Visible, visible
 from adapter.controller.verdicts import Chosen, Selection
@@ -33,6 +35,7 @@ from adapter.domain.kinds import (
     Manifest,
 )
 from adapter.domain.specs import DeploymentMode, ModelSpec, RuntimeSpec, Source
+from adapter.mesh.constraints import DEFAULT_TYPE
 
 FOLLOWED: Final = frozenset(
     {INFERENCE_SERVICE, PREDICTOR, SERVING_RUNTIME, CLUSTER_SERVING_RUNTIME, SECRET, CLAIM, CONFIG_MAP}
@@ -68,6 +71,10 @@ class _Runtimes:
     selector: ModelMeshSelector
     served: dict[str, RuntimeSpec] = field(default_factory=dict)
     """Those that run here, by name."""
+    labels: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Of those."""
+    required: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Labels that each type of models requires of an instance."""
 
 
 class World:
@@ -138,6 +145,12 @@ class World:
         """All that run, or are to run, in this namespace, by name."""
         return tuple(self._runtimes(namespace).served.values())
 
+    def serves(self, runtime: RuntimeKey, type_: str) -> bool:
+        """Whether its instances may serve models of this type."""
+        found = self._runtimes(runtime.namespace)
+        required = found.required.get(type_, found.required[DEFAULT_TYPE])
+        return found.labels.get(runtime.name, frozenset()).issuperset(required)
+
     def select(self, model: ModelSpec) -> Selection:
         """Which runtimes may serve it."""
         found = self._runtimes(model.identity.namespace)
@@ -149,9 +162,7 @@ class World:
         """The models of the namespace that the runtime may serve."""
         for _, model in self.models_in(runtime.namespace):
             selection = self.select(model)
-            if isinstance(selection, Chosen) and any(
-                each.name == runtime.name for each in _serving(selection, model)
-            ):
+            if any(each.name == runtime.name for each in serving(selection, model)):
                 yield model
 
     def affected(self, key: Key) -> Iterator[str]:
@@ -184,15 +195,17 @@ class World:
         several = sees.multi_model()
         single = [each for each in sees.all if not each.multi_model] if self.scope.every_mode else []
         able = [each for each in [*reversed(single), *several] if not (each.disabled or each.multi_node)]
-        served = {each.name: each for each in able}
+        served, rest = {each.name: each for each in able}, self.config.rest.enabled
         return _Runtimes(
             visible=sees,
             # Those for one model are refused, and say why, where no other has their name.
             selector=ModelMeshSelector(
                 {each.name: each for each in (*sees.cluster, *sees.own, *several)}.values(),
-                rest_enabled=self.config.rest.enabled,
+                rest_enabled=rest,
             ),
             served={name: served[name] for name in sorted(served)},
+            labels={name: frozenset(runtime_labels(each, rest_enabled=rest)) for name, each in served.items()},
+            required=required_labels(served.values(), rest_enabled=rest),
         )
 
     def configure(self, config: ControllerConfig) -> None:
@@ -226,8 +239,10 @@ class World:
         return all(objects.is_listed for objects in waited_for)
 
 
-def _serving(selection: Chosen, model: ModelSpec) -> Sequence[RuntimeSpec]:
+def serving(selection: Selection | None, model: ModelSpec) -> Sequence[RuntimeSpec]:
     """Who serves it: by KServe's rules the first, in a mesh any of them."""
+    if not isinstance(selection, Chosen):
+        return ()
     return selection.runtimes if model.mode is DeploymentMode.MODELMESH else selection.runtimes[:1]
 
 

@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from socket import socket
 
 from adapter.aio.clock import LoopClock
+from adapter.aio.giving_up import given_up_when
 from adapter.aio.groups import cancelled_at_the_end
 from adapter.domain.errors import AdapterError, InvalidRequest, RegistryUnavailable
 from adapter.domain.ids import InstanceId
@@ -65,17 +66,20 @@ async def run_instance(settings: InstanceSettings, *, variables: Mapping[str, st
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     info = _info_metric(settings, variables)
     async with AsyncExitStack() as stack:
-        readiness = None
-        if not settings.spi_only:
-            readiness = Readiness(stop)
-            await readiness.open(settings, stack)
-        runtime = await stack.enter_async_context(the_runtime(settings))
-        files = await stack.enter_async_context(the_files(settings))
-        if readiness is None:
-            await stack.enter_async_context(_serving_spi(settings, runtime, files))
-        else:
-            handed = opened(handed_over(variables, pid=os.getpid()))
-            await stack.enter_async_context(_serving_mesh(settings, runtime, files, info, readiness, handed))
+        # Its runtime may be long in coming; who is asked to end meanwhile does not wait for that.
+        async with given_up_when(stop):
+            readiness = None
+            if not settings.spi_only:
+                readiness = Readiness(stop)
+                await readiness.open(settings, stack)
+            runtime = await stack.enter_async_context(the_runtime(settings))
+            files = await stack.enter_async_context(the_files(settings))
+            if readiness is None:
+                await stack.enter_async_context(_serving_spi(settings, runtime, files))
+            else:
+                handed = opened(handed_over(variables, pid=os.getpid()))
+                serving = _serving_mesh(settings, runtime, files, info, readiness, handed)
+                await stack.enter_async_context(serving)
         await stop.wait()
         log.info("stopping")
 

@@ -26,6 +26,9 @@ _STEP = re.compile(r"([\w-]+);dur=([\d.]+)")
 MESSAGE_BYTES_MAX = 256 * 1024 * 1024
 """The mesh has its own, smaller limit; the client's must not be the one that is met first."""
 
+RECONNECT_MS_MAX = 3000
+"""A mesh that comes back is found again so soon; gRPC would wait for up to two minutes."""
+
 
 class MeshRefused(AdapterError):
     """The mesh answered with an error; `status` is its gRPC code."""
@@ -67,6 +70,8 @@ class ChannelTls:
 
     def credentials(self) -> grpc.ChannelCredentials:
         """As gRPC takes them."""
+        if not (self.key and self.certificates):  # gRPC ends the process for one without the other
+            return grpc.ssl_channel_credentials(self.roots)
         return grpc.ssl_channel_credentials(self.roots, self.key, self.certificates)
 
 
@@ -86,6 +91,7 @@ class MeshClient:
         options: list[tuple[str, int | str]] = [
             ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
             ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+            ("grpc.max_reconnect_backoff_ms", RECONNECT_MS_MAX),
         ]
         if "," in address:
             address = f"{'ipv6' if address.startswith('[') else 'ipv4'}:{address}"

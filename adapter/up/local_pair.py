@@ -46,12 +46,13 @@ class Pair:
     @property
     def problem(self) -> str:
         """Why it is not ready, with the end of what it said; empty: nothing is wrong, or it only begins."""
-        if self._failure:
+        if self._failure and not self.is_ready:
             return self._failure
         for name, state in self._states.items():
             if state is ProcessState.BACKING_OFF:
                 process = self._processes.get(name)
-                return f"{name} ended, and is started again{_said(process.tail if process else '')}"
+                tail = process.tail.splitlines() if process else []
+                return f"{name} ended, and is started again{_said(tail)}"
         return ""
 
     async def keep(self) -> None:
@@ -99,14 +100,13 @@ class Pair:
         while isinstance(first, BaseExceptionGroup):
             first = first.exceptions[0]
         head, *tail = str(first).splitlines()
-        self._failure = f"{head}{_said(chr(10).join(tail))}"
+        self._failure = f"{head.rstrip(':')}{_said(tail)}"
         self.settled.set()
         self._on_change()
 
 
-def _said(tail: str) -> str:
-    lines = tail.splitlines()[-TAIL_LINES:]
-    return ": " + "\n".join(lines) if lines else ""
+def _said(lines: Sequence[str]) -> str:
+    return ":\n" + "\n".join(lines[-TAIL_LINES:]) if lines else ""
 
 
 async def always() -> bool:

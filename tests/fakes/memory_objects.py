@@ -30,7 +30,7 @@ WITHOUT_GENERATION: Final = {kind for kind in KNOWN if not kind.group} | {kinds.
 SERVERS: Final = ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds")
 """What of the metadata only the server writes."""
 
-BEGAN: Final = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+BEGAN: Final = dt.datetime.fromtimestamp(1_760_000_000, dt.UTC)
 
 _revision = attrgetter("revision")
 

@@ -93,7 +93,10 @@ def test_bad_settings_are_told_all_at_once() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["instance"], ["registry"], ["up"], ["demo"], ["infer"], ["explain"], ["get", "models"]],
+    [
+        *([], ["instance"], ["registry"], ["up"], ["demo"], ["infer"], ["explain"], ["get", "models"]),
+        *(["apply"], ["get"], ["describe"], ["delete"]),
+    ],
     ids=" ".join,
 )
 def test_every_command_has_help_that_teaches(words: list[str]) -> None:

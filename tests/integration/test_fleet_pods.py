@@ -1,4 +1,4 @@
-"""What a fleet renders, as processes: pods of a real control plane on the pod runner, with our own containers."""
+"""What a fleet renders, as processes: pods of a real control plane on the pod runner."""
 
 import asyncio
 import json
@@ -37,6 +37,8 @@ IMAGES: dict[str, dict[str, Any]] = {
     }
 }
 CONFIG = ControllerConfig(resources={"requests": {"cpu": "50m", "memory": "64Mi"}})
+# While it waits for its runtime, an instance does not end.
+IMPATIENT = replace(CONFIG, instance_env={"REMESH_RUNTIME_START_S": "5"})
 
 
 def a_runtime(name: str, *command: str) -> RuntimePlan:
@@ -115,7 +117,8 @@ async def test_an_instance_and_its_runtime_become_ready_without_any_privilege(fl
 
 
 async def test_a_crash_loop_is_told_with_its_last_words(fleet: KubernetesFleet) -> None:
-    await fleet.run(a_runtime("crashes", "-c", "raise SystemExit('the licence has expired')"))
+    plan = a_runtime("crashes", "-c", "raise SystemExit('the licence has expired')")
+    await fleet.run(replace(plan, config=IMPATIENT))
     await eventually(lambda: "the licence has expired" in fleet.health(NAMESPACE, "crashes").problem)
     problem = fleet.health(NAMESPACE, "crashes").problem
     assert "container python" in problem

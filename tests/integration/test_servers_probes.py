@@ -1,4 +1,4 @@
-"""`/ready`, `/live` and `/prestop`, asked as kubelet does."""
+"""`/ready`, `/live` and `/prestop`, and a controller's `/healthz` and `/readyz`, asked as kubelet does."""
 
 import asyncio
 import http.client
@@ -11,7 +11,7 @@ import pytest
 from adapter.aio.clock import LoopClock
 from adapter.servers.grpc_server import CannotListen
 from adapter.servers.listening import bound, port_of
-from adapter.servers.probes import PreStop, prestop_serving, probes_serving
+from adapter.servers.probes import PreStop, health_serving, prestop_serving, probes_serving
 
 HOST = "127.0.0.1"
 
@@ -99,6 +99,20 @@ async def test_a_port_that_is_taken_is_replaced_if_it_may_be() -> None:
             assert await asked(found, "/live") == (200, b"")
         with pytest.raises(CannotListen):
             async with probes(State(), port=port):
+                pass
+
+
+async def test_a_controller_tells_of_its_health_at_the_paths_of_controllers() -> None:
+    state = State()
+    async with health_serving(is_ready=lambda: state.ready, host=HOST, port=0) as port:
+        assert await asked(port, "/healthz") == (200, b"")
+        assert await asked(port, "/readyz") == (503, b"")
+        state.ready = True
+        assert await asked(port, "/readyz/") == (200, b"")
+        assert await asked(port, "/ready") == (404, b"")
+        assert await asked(port, "/healthz", "POST") == (404, b"")
+        with pytest.raises(CannotListen):
+            async with health_serving(is_ready=lambda: True, host=HOST, port=port):
                 pass
 
 

@@ -37,6 +37,8 @@ from adapter.domain.kinds import Manifest
 from adapter.domain.specs import BuiltInAdapter, Endpoint
 
 COMMAND = ("remesh", "instance")
+HOLD_S = 300
+"""A call waits so long at most for a runtime that is started because of it: images may have to be pulled."""
 
 
 def instance_container(plan: RuntimePlan) -> Manifest:
@@ -124,6 +126,8 @@ def _env(plan: RuntimePlan) -> list[Manifest]:
 def _endpoints(plan: RuntimePlan) -> dict[str, object]:
     """Where the runtime answers inference, and where it is told to load."""
     runtime = plan.runtime
+    if way_of(runtime) is Way.NONE:
+        return {}
     data, management = runtime.grpc_data_endpoint, runtime.grpc_endpoint or Endpoint(port=ADAPTER_PORT)
     if data is None and runtime.adapter is not None and runtime.adapter.management_port is not None:
         data = Endpoint(port=runtime.adapter.management_port)  # an adapter answers no inference itself
@@ -143,6 +147,8 @@ def _of_the_mesh(plan: RuntimePlan) -> dict[str, object]:
         found["MM_LOG_EACH_INVOKE"] = "true"
     if config.message_bytes_max > 0:
         found["MM_SVC_GRPC_MAX_MSG_SIZE"] = config.message_bytes_max
+    if config.scale_to_zero.idle_s > 0:
+        found["REMESH_HOLD_S"] = plan.config.instance_env.get("REMESH_HOLD_S", HOLD_S)
     found |= {"MM_KVSTORE_PREFIX": "mm", "MM_DEFAULT_VMODEL_OWNER": "ksp"}
     if config.payload_processors:
         found["MM_PAYLOAD_PROCESSORS"] = " ".join(config.payload_processors)
@@ -173,12 +179,9 @@ def _tls(plan: RuntimePlan) -> dict[str, object]:
 def _put_runtime(env: Env, plan: RuntimePlan) -> None:
     """Who drives the runtime, and with what the models are pulled."""
     runtime, way = plan.runtime, way_of(plan.runtime)
+    kind = "none" if way is Way.NONE else "model-runtime"
     env.put(
-        {
-            "REMESH_RUNTIME": runtime.adapter.server_type
-            if way is Way.DRIVEN and runtime.adapter
-            else "model-runtime"
-        }
+        {"REMESH_RUNTIME": runtime.adapter.server_type if way is Way.DRIVEN and runtime.adapter else kind}
     )
     if way.pulls:
         env.put(

@@ -14,6 +14,8 @@ CONTROLLER: Final = "modelmesh-controller"
 FLEET_LABEL: Final = "remesh.io/fleet"
 """On what a fleet made, and on nothing else: ModelMesh's labels are on what its installer made, too."""
 RUNTIME_LABEL: Final = "remesh.io/runtime"
+DOOR_LABEL: Final = "remesh.io/door"
+"""On what has no runtime."""
 OURS: Final = {FLEET_LABEL: "true"}
 
 # Annotations.

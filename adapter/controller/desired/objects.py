@@ -7,6 +7,7 @@ from adapter.controller.desired.autoscaler import autoscaler
 from adapter.controller.desired.checks import check
 from adapter.controller.desired.deployment import deployment
 from adapter.controller.desired.disruption_budget import disruption_budget
+from adapter.controller.desired.door import door, door_name
 from adapter.controller.desired.names import CONSTRAINTS_NAME, MONITOR_NAME, POLICY_NAME
 from adapter.controller.desired.namespace import (
     constraints_map,
@@ -63,6 +64,8 @@ def namespace_objects(plan: NamespacePlan, constraints: Mapping[str, bytes]) -> 
         (SERVICE, plan.config.service_name, service(plan)),
         (CONFIG_MAP, CONSTRAINTS_NAME, constraints_map(plan, constraints) if has_runtimes else None),
         (SECRET, plan.etcd_secret, etcd_secret(plan, connection or b"") if copied else None),
+        # Without runtimes it would wait for objects that are not there.
+        (DEPLOYMENT, door_name(plan.config.service_name), door(plan) if plan.door and has_runtimes else None),
     ]
     if plan.has_service_monitor:
         told.append((SERVICE_MONITOR, MONITOR_NAME, service_monitor(plan) if has_monitor(plan) else None))

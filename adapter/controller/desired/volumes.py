@@ -42,13 +42,12 @@ _OF_OURS: Final = frozenset(
 def volumes(plan: RuntimePlan) -> list[Manifest]:
     """All of the pod's; the runtime's own come first."""
     runtime, way = plan.runtime, way_of(plan.runtime)
-    found: list[Manifest] = [
-        *runtime.volumes,
-        {"name": MODELS_VOLUME, "emptyDir": _models_room(runtime)},
-    ]
+    found: list[Manifest] = [*runtime.volumes]
+    if way is not Way.NONE:
+        found.append({"name": MODELS_VOLUME, "emptyDir": _models_room(runtime)})
     if socket_folders(runtime):
         found.append({"name": SOCKET_VOLUME, "emptyDir": {}})
-    if way is not Way.PASSED_ON:
+    if way not in {Way.NONE, Way.PASSED_ON}:
         # Optional: models may come from claims, or from where no key is needed.
         found.append(_secret(STORAGE_VOLUME, plan.config.storage_secret_name, optional=True))
     found += [_claim(plan, claim) for claim in plan.claims]

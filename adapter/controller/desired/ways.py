@@ -15,6 +15,7 @@ class Way(Enum):
     DRIVEN = "the instance pulls, and drives the server"
     FOREIGN_ADAPTER = "ModelMesh's adapter pulls and drives the server; the instance calls the adapter"
     PULLED = "the instance pulls, and calls the runtime's own SPI"
+    NONE = "there is no runtime; the instance passes calls on"
     PASSED_ON = "the runtime is told paths and keys as they were registered"
 
     @property
@@ -25,6 +26,8 @@ class Way(Enum):
 
 def way_of(runtime: RuntimeSpec) -> Way:
     """As its `builtInAdapter` and `storageHelper` say; with an adapter the latter says nothing."""
+    if not runtime.containers:
+        return Way.NONE
     if runtime.adapter is not None:
         return Way.DRIVEN if runtime.adapter.server_type in DRIVEN else Way.FOREIGN_ADAPTER
     return Way.PASSED_ON if runtime.storage_helper_disabled else Way.PULLED

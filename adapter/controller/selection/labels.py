@@ -11,6 +11,7 @@ from typing import Final
 from adapter.controller.selection.formats import priority
 from adapter.domain.specs import ModelFormat, ModelSpec, RuntimeSpec
 
+RUNTIME_PREFIX: Final = "rt:"
 TYPE_SEPARATOR: Final = "|"
 LABEL_SEPARATOR: Final = ","
 """Of `MM_LABELS`; what has one in it cannot be said there."""
@@ -18,7 +19,7 @@ LABEL_SEPARATOR: Final = ","
 
 def runtime_label(name: str) -> str:
     """Of the runtime of this name, and no other."""
-    return f"rt:{name}"
+    return f"{RUNTIME_PREFIX}{name}"
 
 
 def format_label(wanted: ModelFormat) -> str:

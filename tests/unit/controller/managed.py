@@ -22,6 +22,7 @@ from tests.unit.instance.membered import VirtualClock
 
 NS = "ns"
 HOME = "modelmesh-serving"
+PREFIX = "/mm/modelmesh-serving/"
 
 
 def isvc(name: str, path: str = "iris", *, format_: str = "sklearn", **spec: Any) -> dict[str, Any]:
@@ -88,6 +89,8 @@ class AController:
     mesh: DeclaredMesh
     told: Told
     manager: Manager
+    registry: MemoryRegistry
+    clock: VirtualClock
 
     def status(self, name: str, kind: Kind = INFERENCE_SERVICE) -> dict[str, Any]:
         manifest = self.cluster.now(Key(kind=kind, name=name, namespace=NS))
@@ -145,7 +148,7 @@ async def a_controller(
 
     @asynccontextmanager
     async def opened(_namespace: str) -> AsyncIterator[tuple[Registry, str]]:
-        yield registry, "/mm/modelmesh-serving/"
+        yield registry, PREFIX
 
     clock = VirtualClock()
     doors = Doors(cluster=cluster, fleet=fleet, meshes=mesh, recorder=told, clock=clock)
@@ -158,6 +161,6 @@ async def a_controller(
         mesh.tell = lambda namespace, vmodel: manager.add(
             *(ModelKey(source, namespace, vmodel) for source in Source)
         )
-        it = AController(cluster, fleet, mesh, told, manager)
+        it = AController(cluster, fleet, mesh, told, manager, registry, clock)
         await it.settle()
         yield it

@@ -6,8 +6,9 @@ import pytest
 
 from adapter.aio.clock import LoopClock
 from adapter.aio.groups import cancelled_at_the_end
-from adapter.controller.keys import ModelKey
+from adapter.controller.keys import ModelKey, RuntimeKey
 from adapter.controller.registry_events import OPEN_AGAIN_S, RegistryEvents, owner_of
+from adapter.controller.usage import Usage
 from adapter.domain.errors import RegistryUnavailable
 from adapter.domain.records import CopyRecord, CopyState, VModelRecord
 from adapter.domain.specs import Source
@@ -41,8 +42,11 @@ class Events:
         self.told: list[ModelKey] = []
         self.opens = 0
         self.refusals = 0
+        self.used: list[RuntimeKey] = []
+        clock = LoopClock()
+        self.usage = Usage(tell=self.used.append, runtimes=lambda _: ["sk", "tf"], now_ms=clock.epoch_ms)
         self.events = RegistryEvents(
-            opened=self._opened, tell=self.told.append, owner=owner, clock=LoopClock()
+            opened=self._opened, tell=self.told.append, usage=self.usage, owner=owner, clock=clock
         )
 
     @asynccontextmanager

@@ -1,14 +1,8 @@
-import re
-
 import pytest
 
 from adapter.telemetry.metric_table import METRICS, Kind, Metric
-from tests.tidy.tree import ROOT
+from tests.unit.telemetry.page import told
 
-PAGE = (ROOT / "docs" / "metrics.md").read_text()
-ROW = re.compile(
-    r"^\| `(?P<name>\w+)` \| (?P<kind>\w+) \| (?P<labels>[^|]*) \| (?P<help>[^|]*) \|$", re.MULTILINE
-)
 MODELMESH_HISTOGRAMS = {
     "api_request": 19,
     "invoke_model": 19,
@@ -28,10 +22,10 @@ def row(name: str, metric: Metric) -> str:
 
 
 def test_the_page_has_every_metric_and_no_other() -> None:
-    told = [match.group() for match in ROW.finditer(PAGE)]
+    found = told(of_controller=False)
     wanted = [row(name, metric) for name, metric in METRICS.items()]
-    assert sorted(told) == sorted(wanted), "docs/metrics.md must have these rows:\n" + "\n".join(
-        line for line in wanted if line not in told
+    assert sorted(found) == sorted(wanted), "docs/metrics.md must have these rows:\n" + "\n".join(
+        line for line in wanted if line not in found
     )
 
 

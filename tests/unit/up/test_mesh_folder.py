@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from adapter.domain.errors import Refused
-from adapter.up.mesh_folder import MeshFolder, MeshIsDown, MeshIsUp, Whereabouts
+from adapter.up.mesh_folder import MeshFolder, MeshIsDown, MeshIsUp, Whereabouts, meshes_up
 
 
 @pytest.fixture
@@ -69,3 +69,22 @@ def test_a_folder_with_a_long_name_has_it_elsewhere(tmp_path: Path) -> None:
         assert len(str(path)) < 100
         assert path.parent.is_dir()
     assert not path.parent.exists()
+
+
+def test_a_mesh_goes_by_its_name_or_its_folder() -> None:
+    assert MeshFolder.said("up").path == Path("~/.local/state/remesh/up").expanduser()
+    assert MeshFolder.said("./mesh").path == Path("mesh").absolute()
+
+
+def test_meshes_that_are_up_are_found_wherever_they_are(
+    folder: MeshFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    where = Whereabouts(grpc="h:1", rest="", files=folder.files, manifests=tmp_path / "m", namespace="ns")
+    assert meshes_up() == []
+    with folder.taken(), folder.announced(where):
+        assert meshes_up() == [folder]
+        assert folder.whereabouts() == where
+        (folder.path / "lock").write_text("4194304\n")  # no process has this id
+        assert meshes_up() == []
+    assert meshes_up() == []

@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ def a_plan(**changes: Any) -> MeshPlan:
         pytest.param({"instances": 0}, "--instances: 0 is not from 1", id="no instance"),
         pytest.param({"instances": 65}, "--instances: 65 is not", id="too many"),
         pytest.param({"rest_port": 8033}, "both are 8033", id="one port for two"),
+        pytest.param({"namespace": "A/b"}, "--namespace: 'A/b' must be", id="a namespace that is none"),
+        pytest.param({"manifests": Path(__file__)}, "--manifests: .* is no folder", id="a file for a folder"),
         pytest.param({"etcd": "localhost"}, "--etcd: 'localhost' is neither", id="an etcd without a port"),
         pytest.param({"environ": {"KV_STORE": "zookeeper:x"}}, "KV_STORE", id="another store"),
         pytest.param(

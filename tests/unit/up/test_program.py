@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,8 @@ def a_mesh(stack: ExitStack, *, grpc: str = "127.0.0.1:8033") -> LocalMesh:
         whereabouts=Whereabouts(grpc=grpc, rest="127.0.0.1:8008", files=FOLDER.files),
         members=(Member(name="up-1", runtime=ports[0], probe=ports[1], metrics=ports[2]),),
         registry="etcd:h:1",
+        doors={},
+        kv_store="etcd:h:1",
     )
 
 
@@ -50,3 +53,12 @@ def test_every_place_is_told_whole(stack: ExitStack) -> None:
 )
 def test_what_may_be_typed_is_whole(stack: ExitStack, grpc: str, command: str) -> None:
     assert command in what_next(a_mesh(stack, grpc=grpc))
+
+
+def test_where_manifests_declare_it_is_told(stack: ExitStack) -> None:
+    mesh, manifests = a_mesh(stack), Path("/declared")
+    where = replace(mesh.whereabouts, manifests=manifests, namespace="ns")
+    declared = replace(mesh, plan=replace(mesh.plan, manifests=manifests), whereabouts=where, members=())
+    assert "manifests" in whats_where(declared)
+    assert "/declared" in whats_where(declared)
+    assert "remesh describe isvc NAME\n" in what_next(declared)

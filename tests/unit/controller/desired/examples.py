@@ -7,7 +7,14 @@ from typing import Any, Final
 
 import yaml
 
-from adapter.controller.config import ControllerConfig, Image, MetricsConfig, RestConfig, TlsConfig
+from adapter.controller.config import (
+    ControllerConfig,
+    Image,
+    MetricsConfig,
+    RestConfig,
+    ScaleToZero,
+    TlsConfig,
+)
 from adapter.controller.manifests.runtimes import read_runtime
 from adapter.controller.plans import Autoscaling, NamespacePlan, RuntimePlan
 from adapter.domain.specs import RuntimeSpec
@@ -98,6 +105,9 @@ NAMESPACE_PLANS: Final[Mapping[str, NamespacePlan]] = {
         has_service_monitor=True,
     ),
     "namespace-bare": a_namespace(config=BARE, has_service_monitor=True),
+    "namespace-with-a-door": a_namespace(
+        config=replace(FULL, scale_to_zero=ScaleToZero(idle_s=300.0)), door=True, has_ca=True, stamp="5f2b"
+    ),
     "namespace-without-runtimes": a_namespace(runtimes=()),
 }
 

@@ -8,7 +8,7 @@ import yaml
 from adapter.controller.desired.objects import Wanted, namespace_keys, namespace_objects, runtime_objects
 from adapter.controller.manifests.complaints import BadManifest
 from adapter.controller.plans import NamespacePlan, RuntimePlan
-from adapter.domain.kinds import AUTOSCALER, CONFIG_MAP, DEPLOYMENT, SECRET, SERVICE_MONITOR
+from adapter.domain.kinds import AUTOSCALER, CONFIG_MAP, DEPLOYMENT, SECRET, SERVICE_MONITOR, Key
 from tests.unit.controller.desired.examples import (
     CONSTRAINTS,
     HERE,
@@ -81,7 +81,20 @@ def test_an_autoscaler_that_must_not_be_there_goes(changes: dict[str, object]) -
 
 def test_a_namespace_without_runtimes_keeps_neither_constraints_nor_a_copy_of_the_secret() -> None:
     wanted = namespace_objects(a_namespace(runtimes=(), etcd_connection=b"{}"), CONSTRAINTS)
-    assert {key.kind for key in wanted.gone} == {CONFIG_MAP, SECRET}
+    assert {key.kind for key in wanted.gone} == {CONFIG_MAP, SECRET, DEPLOYMENT}
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        pytest.param(a_namespace(), id="not asked for"),
+        pytest.param(a_namespace(runtimes=(), door=True), id="nothing sleeps behind it"),
+    ],
+)
+def test_a_door_that_need_not_be_there_goes(plan: NamespacePlan) -> None:
+    wanted = namespace_objects(plan, CONSTRAINTS)
+    assert Key(kind=DEPLOYMENT, name="modelmesh-serving--door", namespace="apples") in wanted.gone
+    assert DEPLOYMENT not in [kind for kind, _ in wanted.there]
 
 
 def test_the_controllers_own_namespace_has_the_secret_itself() -> None:

@@ -26,4 +26,4 @@ def test_who_drives_a_runtime(server_type: str | None, helper_disabled: bool, wa
 
 
 def test_the_instance_drives_what_is_said_to_be_driven() -> None:
-    assert {*get_args(RuntimeKind)} - {"model-runtime"} == DRIVEN
+    assert {*get_args(RuntimeKind)} - {"model-runtime", "none"} == DRIVEN
