@@ -7,7 +7,6 @@ import typer
 
 from adapter.cli.running import fail, run
 from adapter.cli.settings import BadSettings, read_settings
-from adapter.controller.program import run_controller
 from adapter.controller.settings import ControllerSettings
 from adapter.telemetry import logs
 
@@ -70,4 +69,6 @@ def command(  # noqa: PLR0913 - its options
         logs.configure(level=settings.log_level, form=settings.log_format)
     else:
         logs.configure(level="debug", form="text")
+    from adapter.controller.program import run_controller  # with lightkube, which no other command needs
+
     run(run_controller(settings))

@@ -19,38 +19,42 @@ from adapter.up.mesh_plan import (
 from adapter.up.ports import HOST
 from adapter.up.program import keep_up
 
+Instances = Annotated[
+    int, typer.Option("--instances", "-n", help="How many instances, each with a runtime of its own.")
+]
+Name = Annotated[str, typer.Option(help="The name of the mesh; several may be up, each with its own ports.")]
+GrpcPort = Annotated[int, typer.Option(help="Inference and management over gRPC; 0: any.")]
+RestPort = Annotated[int, typer.Option(help="Inference over REST; 0: any.")]
+Host = Annotated[str, typer.Option(help="The address of these two; all else is on loopback.")]
+Manifests = Annotated[
+    Path | None,
+    typer.Option(file_okay=False, help="Serve what the manifests in this folder declare, and follow them."),
+]
+Namespace = Annotated[str, typer.Option(help="Of what they declare without naming one.")]
+Etcd = Annotated[
+    str | None,
+    typer.Option(help="Use this etcd: HOST:PORT, or a JSON file like ModelMesh's etcd_connection."),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        file_okay=False,
+        help="Registry, storage keys, models and logs. Default: ~/.local/state/remesh/NAME.",
+    ),
+]
+
 
 def command(  # noqa: PLR0913 - each is an option
     *,
-    instances: Annotated[
-        int, typer.Option("--instances", "-n", help="How many instances, each with a runtime of its own.")
-    ] = 1,
-    name: Annotated[
-        str, typer.Option(help="The name of the mesh; several may be up, each with its own ports.")
-    ] = DEFAULT_NAME,
-    port: Annotated[int, typer.Option(help="Inference and management over gRPC; 0: any.")] = DEFAULT_PORT,
-    rest_port: Annotated[int, typer.Option(help="Inference over REST; 0: any.")] = DEFAULT_REST_PORT,
-    host: Annotated[str, typer.Option(help="The address of these two; all else is on loopback.")] = HOST,
-    manifests: Annotated[
-        Path | None,
-        typer.Option(
-            file_okay=False, help="Serve what the manifests in this folder declare, and follow them."
-        ),
-    ] = None,
-    namespace: Annotated[
-        str, typer.Option(help="Of what they declare without naming one.")
-    ] = DEFAULT_NAMESPACE,
-    etcd: Annotated[
-        str | None,
-        typer.Option(help="Use this etcd: HOST:PORT, or a JSON file like ModelMesh's etcd_connection."),
-    ] = None,
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(
-            file_okay=False,
-            help="Registry, storage keys, models and logs. Default: ~/.local/state/remesh/NAME.",
-        ),
-    ] = None,
+    instances: Instances = 1,
+    name: Name = DEFAULT_NAME,
+    port: GrpcPort = DEFAULT_PORT,
+    rest_port: RestPort = DEFAULT_REST_PORT,
+    host: Host = HOST,
+    manifests: Manifests = None,
+    namespace: Namespace = DEFAULT_NAMESPACE,
+    etcd: Etcd = None,
+    data_dir: DataDir = None,
 ) -> None:
     """Serve models on this machine: a registry, and instances each with its runtime, as one mesh.
 

@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from adapter.domain.kinds import Manifest
+
+HOLD_S: Final = 300.0
+"""Images may have to be pulled first. A client with a deadline waits no longer than that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,11 @@ class ScaleToZero:
     grace_s: float = 60.0
     idle_s: float = 0.0
     """Also after so long without a request; 0: never."""
+
+    @property
+    def hold_s(self) -> float:
+        """How long instances hold a call for a runtime that is started because of it (`REMESH_HOLD_S`)."""
+        return HOLD_S if self.idle_s > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,15 @@
 """What the controller's work is done with; a program hands it over."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from adapter.aio.clock import Clock
 from adapter.cluster.cluster import Cluster
+from adapter.controller.config import ControllerConfig
 from adapter.controller.plans import Fleet
-from adapter.controller.verdicts import MeshAnswer
+from adapter.controller.statuses.served import served_at
+from adapter.controller.verdicts import MeshAnswer, Served
 from adapter.mesh.vmodels import SetVModel
 
 
@@ -52,5 +54,5 @@ class Doors:
     meshes: Meshes
     recorder: Recorder
     clock: Clock
-    holds_deletion: bool = True
-    """Objects are given a finalizer; those of a folder of files cannot be held."""
+    served: Callable[[ControllerConfig, str], Served] = served_at
+    """Where clients reach the models of a namespace."""

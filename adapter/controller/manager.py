@@ -73,6 +73,7 @@ class Manager:
         self._options = options
         self._owner = owner
         self._added = asyncio.Event()
+        self._taking = asyncio.Lock()
         self._listed = asyncio.Event()
         self.leads = asyncio.Event()
         """Until it is set nothing is done; what is there is followed all the same."""
@@ -214,11 +215,16 @@ class Manager:
         await self._listed.wait()
         await self._doors.fleet.seen()
         while True:
-            key = self.queue.take(self._doors.clock.now_s())
-            if key is None:
-                await self._something_due()
-            else:
-                await self._look_at(key)
+            # One worker waits for what is due: woken for one key, all the others would find nothing.
+            async with self._taking:
+                key = await self._next()
+            await self._look_at(key)
+
+    async def _next(self) -> WorkKey:
+        """Taken from the queue, as soon as there is one."""
+        while (key := self.queue.take(self._doors.clock.now_s())) is None:
+            await self._something_due()
+        return key
 
     async def _something_due(self) -> None:
         due_s = self.queue.next_due_s()

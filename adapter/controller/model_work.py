@@ -1,7 +1,8 @@
 """One declared model: registered with the mesh, its status written, and forgotten when it is gone."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -10,13 +11,12 @@ from adapter.controller.doors import Doors
 from adapter.controller.keys import ModelKey
 from adapter.controller.manifests.spec_hash import target_id
 from adapter.controller.objects import Seen
+from adapter.controller.sleeping import Sleeping
 from adapter.controller.statuses import isvc_status, predictor_status
 from adapter.controller.statuses.difference import difference
 from adapter.controller.statuses.registering import loads_now, registration
-from adapter.controller.statuses.served import served_at
 from adapter.controller.statuses.standing import Observed, Standing
 from adapter.controller.verdicts import Chosen, MeshAnswer, Selection, SpecInvalid, StatusPatch
-from adapter.controller.sleeping import Sleeping
 from adapter.controller.world import World, serving
 from adapter.domain.kinds import Manifest
 from adapter.domain.specs import DeploymentMode, ModelSpec, Source
@@ -24,6 +24,7 @@ from adapter.mesh.vmodels import VModelReport
 
 log = logging.getLogger(__name__)
 
+AT_ONCE_S: Final = 0.0
 FINALIZER: Final = "remesh.io/registration"
 """While it is there, the mesh may know the model; who deletes the object waits for us."""
 
@@ -52,10 +53,10 @@ class ModelWork:
     async def look_at(self, key: ModelKey) -> float | None:
         """Do what is to be done; when to look again, in seconds. Raises `AdapterError`."""
         seen = self._world.model(key)
-        if seen is None or seen.read is None:
+        if seen is None:
             await self._forget(key)
             return None
-        if seen.manifest["metadata"].get("deletionTimestamp"):
+        if seen.read is None or seen.manifest["metadata"].get("deletionTimestamp"):
             await self._let_go(key, seen)
             return None
         if not self._world.is_enabled(key.namespace):
@@ -64,9 +65,8 @@ class ModelWork:
         if seen.spec is not None and self._sleeping.is_on:
             target = target_id(resolved(seen.spec, selection))
             self._sleeping.note(key, seen.spec, target, serving(selection, seen.spec))
-        if not await self._is_held(seen):
-            return None  # the change comes back as an event
-        return await self._brought_to(key, seen, selection)
+        held = await self._held(seen)
+        return AT_ONCE_S if held is None else await self._brought_to(key, held, selection)
 
     async def _brought_to(
         self, key: ModelKey, seen: Seen[ModelSpec], selection: Selection | None
@@ -75,8 +75,7 @@ class ModelWork:
         answer = await self._asked(key, seen, selection)
         patch = STATUS_OF[key.source](seen.manifest, self._observed(key, seen, selection, answer))
         self._wait(key, selection)
-        await self._write(seen, patch)
-        return patch.look_again_s
+        return patch.look_again_s if await self._write(seen, patch) else AT_ONCE_S
 
     async def _asked(self, key: ModelKey, seen: Seen[ModelSpec], selection: Selection | None) -> MeshAnswer:
         """What the mesh says, after it was told."""
@@ -99,7 +98,7 @@ class ModelWork:
         healths = {name: fleet.health(key.namespace, name) for name in names}
         return Observed(
             answer=answer,
-            served=served_at(self._world.config, key.namespace),
+            served=self._doors.served(self._world.config, key.namespace),
             now_ms=self._doors.clock.epoch_ms(),
             target="" if spec is None else target_id(spec),
             selection=selection,
@@ -127,11 +126,26 @@ class ModelWork:
         else:
             waiting.add(key)
 
-    async def _write(self, seen: Seen[ModelSpec], patch: StatusPatch) -> None:
-        if changes := difference(_status(seen.manifest), patch.status):
-            await self._doors.cluster.patch_status(seen.key, {"status": changes})
+    async def _write(self, seen: Seen[ModelSpec], patch: StatusPatch) -> bool:
+        """False: somebody else wrote as well, and it is not known to be as it should."""
         for kind, reason, message in patch.events:
             self._doors.recorder.record(seen.manifest, kind, reason, message)
+        if not (changes := difference(_status(seen.manifest), patch.status)):
+            return True
+        known = await self._written(seen, self._doors.cluster.patch_status(seen.key, {"status": changes}))
+        if known is None:
+            return False
+        # What the API server does not take (another's definition may lack a field) is not written for ever.
+        left = difference(_status(known.manifest), patch.status)
+        return not left or left == changes
+
+    async def _written(
+        self, seen: Seen[ModelSpec], write: Awaitable[Manifest | None]
+    ) -> Seen[ModelSpec] | None:
+        """As it is known after that; None: somebody else has changed it meanwhile, or it is gone."""
+        with self._world.writing(seen.key):
+            answer = await write
+            return None if answer is None else self._world.written(seen, answer)
 
     # Its end.
 
@@ -144,26 +158,32 @@ class ModelWork:
             await self._doors.meshes.forget(key.namespace, key.name, owner=key.source.value)
 
     async def _let_go(self, key: ModelKey, seen: Seen[ModelSpec]) -> None:
-        """It is to go: the mesh forgets it first. Without a mesh it goes at once, and is swept later."""
+        """It is to go, or is none of ours any more: the mesh forgets it first.
+
+        Without a mesh it goes at once, and is swept later.
+        """
+        await self._forget(key)
         finalizers = list(seen.manifest["metadata"].get("finalizers") or ())
         if FINALIZER not in finalizers:
             return
-        await self._forget(key)
         finalizers.remove(FINALIZER)
-        await self._doors.cluster.patch(seen.key, _finalizers(seen.manifest, finalizers))
-        log.info("model is let go", extra={"model": str(key)})
+        with suppress(ObjectConflict):  # it has changed since, and is looked at again
+            if await self._doors.cluster.patch(seen.key, _finalizers(seen.manifest, finalizers)) is not None:
+                log.info("model is let go", extra={"model": str(key)})
 
-    async def _is_held(self, seen: Seen[ModelSpec]) -> bool:
-        """Have the finalizer on it before the mesh hears of it; False: somebody else was quicker."""
+    async def _held(self, seen: Seen[ModelSpec]) -> Seen[ModelSpec] | None:
+        """With the finalizer on it, before the mesh hears of it.
+
+        None: somebody else was quicker.
+        """
         finalizers = list(seen.manifest["metadata"].get("finalizers") or ())
-        if not self._doors.holds_deletion or FINALIZER in finalizers:
-            return True
+        if FINALIZER in finalizers:
+            return seen
+        patch = _finalizers(seen.manifest, [*finalizers, FINALIZER])
         try:
-            patch = _finalizers(seen.manifest, [*finalizers, FINALIZER])
-            await self._doors.cluster.patch(seen.key, patch)
+            return await self._written(seen, self._doors.cluster.patch(seen.key, patch))
         except ObjectConflict:
-            return False
-        return True
+            return None
 
 
 def resolved(spec: ModelSpec, selection: Selection | None) -> ModelSpec:

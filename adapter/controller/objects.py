@@ -1,6 +1,7 @@
 """The objects of one kind as they were heard last, each read once when it changes."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -47,6 +48,7 @@ class Objects(Generic[S]):
         self.kind = kind
         self._read = read
         self._seen: dict[str, dict[str, Seen[S]]] = {}
+        self._writing: set[Key] = set()
         self.is_listed = False
         """Whether everything that there is has been heard of."""
 
@@ -68,7 +70,7 @@ class Objects(Generic[S]):
     def hear(self, news: Listed | Changed, *, namespace: str | None = None) -> Sequence[Turn[S]]:
         """Take note; what has changed by it. A list is of this namespace, or of all."""
         if isinstance(news, Changed):
-            return [*self._heard(news.key, news.manifest)]
+            return [] if self._is_outdated(news) else [*self._heard(news.key, news.manifest)]
         self.is_listed = True
         listed = {key_of(manifest, self.kind): manifest for manifest in news.objects}
         known = self if namespace is None else self.within(namespace)
@@ -77,6 +79,35 @@ class Objects(Generic[S]):
         for key, manifest in listed.items():
             turns.extend(self._heard(key, manifest))
         return turns
+
+    @contextmanager
+    def writing(self, key: Key) -> Iterator[None]:
+        """Inside, we change its status or the like: that is no news, and `written` says whether that was all."""
+        self._writing.add(key)
+        try:
+            yield
+        finally:
+            self._writing.discard(key)
+
+    def written(self, seen: Seen[S], answer: Manifest) -> Seen[S] | None:
+        """The answer to what we wrote is known now, whether it was heard of or will be.
+
+        None: somebody else has changed the object meanwhile, so it is to be looked at again.
+        """
+        named = self._seen.get(seen.key.namespace, {})
+        known = named.get(seen.key.name)
+        if known is seen and _same_wish(seen.manifest, answer):
+            known = named[seen.key.name] = Seen(seen.key, answer, seen.read)
+        is_latest = known is not None and _revision(known.manifest) == _revision(answer)
+        return known if is_latest else None
+
+    def _is_outdated(self, news: Changed) -> bool:
+        """Whether more is known already: what we wrote is known before it is heard of."""
+        known = self.get(news.key.namespace, news.key.name)
+        if known is None or news.manifest is None:
+            return False
+        told, have = _revision(news.manifest), _revision(known.manifest)
+        return told.isdecimal() and have.isdecimal() and int(told) < int(have)
 
     def _heard(self, key: Key, manifest: Manifest | None) -> Iterator[Turn[S]]:
         named = self._seen.setdefault(key.namespace, {})
@@ -89,7 +120,8 @@ class Objects(Generic[S]):
         if before is not None and _revision(before.manifest) == _revision(manifest) != "":
             return
         after = named[key.name] = self._seen_as(key, manifest, before)
-        yield Turn(key, before, after)
+        if not (key in self._writing and before is not None and before.read is after.read):
+            yield Turn(key, before, after)
 
     def _seen_as(self, key: Key, manifest: Manifest, before: Seen[S] | None) -> Seen[S]:
         if before is not None and _same_wish(before.manifest, manifest):

@@ -86,7 +86,6 @@ class RuntimeWork:
                 etcd_connection=None if etcd is None else etcd.connection,
                 etcd_files={} if etcd is None else etcd.files,
                 has_service_monitor=await self._monitors(),
-                etcd_secret=self._world.scope.etcd_secret,
                 door=self._sleeping.is_on,
                 has_ca=self._has_ca(namespace),
                 stamp=self._stamp(namespace),

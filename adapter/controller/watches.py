@@ -16,6 +16,10 @@ _VARIABLES: Final = {
 }
 
 
+NONE_HAS: Final = {"remesh.io/asked": "readable"}
+"""Labels that no object has."""
+
+
 async def missing_watches(cluster: Cluster, settings: ControllerSettings) -> frozenset[Kind]:
     """The optional kinds that are not to be followed.
 
@@ -53,4 +57,5 @@ async def missing_watches(cluster: Cluster, settings: ControllerSettings) -> fro
 
 async def _readable(cluster: Cluster, kind: Kind, settings: ControllerSettings) -> None:
     narrow = kind.namespaced and (settings.namespace_scope or kind == SECRET)
-    await cluster.list(kind, namespace=settings.own_namespace if narrow else None)
+    # Whether it may be listed is all that is asked; there may be thousands.
+    await cluster.list(kind, namespace=settings.own_namespace if narrow else None, labels=NONE_HAS)

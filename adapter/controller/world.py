@@ -5,6 +5,7 @@ looked at because of it.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -156,7 +157,12 @@ class World:
         found = self._runtimes(model.identity.namespace)
         if model.mode is DeploymentMode.MODELMESH:
             return found.selector.select(model)
-        return kserve.select(model, found.visible)
+        chosen = kserve.select(model, found.visible)
+        if isinstance(chosen, Chosen) or model.runtime:
+            return chosen
+        # Nobody else is here to serve it, so a runtime for many models may.
+        among_many = found.selector.select(model)
+        return among_many if isinstance(among_many, Chosen) else chosen
 
     def users(self, runtime: RuntimeKey) -> Iterator[ModelSpec]:
         """The models of the namespace that the runtime may serve."""
@@ -204,7 +210,9 @@ class World:
                 rest_enabled=rest,
             ),
             served={name: served[name] for name in sorted(served)},
-            labels={name: frozenset(runtime_labels(each, rest_enabled=rest)) for name, each in served.items()},
+            labels={
+                name: frozenset(runtime_labels(each, rest_enabled=rest)) for name, each in served.items()
+            },
             required=required_labels(served.values(), rest_enabled=rest),
         )
 
@@ -228,6 +236,14 @@ class World:
         if turns and kind in (SERVING_RUNTIME, CLUSTER_SERVING_RUNTIME):
             self._found.clear()
         return turns
+
+    def writing(self, key: Key) -> AbstractContextManager[None]:
+        """Inside, we change its status or the like, which is no news."""
+        return self._objects[key.kind].writing(key)
+
+    def written(self, seen: Seen[ModelSpec], answer: Manifest) -> Seen[ModelSpec] | None:
+        """The answer to that; None: somebody else has changed it meanwhile, so it is to be looked at again."""
+        return self._objects[seen.key.kind].written(seen, answer)
 
     @property
     def is_listed(self) -> bool:

@@ -100,14 +100,18 @@ class _Joiner:
             tell_now=self.announcer.tell_now,
         )
         self.aliases = Aliases(self.vmodel_records)
-        rules = ScalingRules(rpm_max=settings.scaleup_rpm, concurrency_pct=settings.concurrency_percent)
-        self.demand = Demand(edges.clock.now_s(), rules=rules, limit_of=self._limit)
+        self.demand = self._demand()
         self.observers = self._observers()
         self.sending = self._sending(self.observers)
         self.slots = self.sending.slots
         self.loader.on_change = self._changed
         self.loader.on_loaded = self._loaded
         self.loader.on_failed = self._failed
+
+    def _demand(self) -> Demand:
+        settings = self.settings
+        rules = ScalingRules(rpm_max=settings.scaleup_rpm, concurrency_pct=settings.concurrency_percent)
+        return Demand(self.edges.clock.now_s(), rules=rules, limit_of=self._limit)
 
     def parts(self) -> Parts:
         settings, edges = self.settings, self.edges

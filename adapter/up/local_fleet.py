@@ -6,7 +6,7 @@ import shutil
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +22,7 @@ from adapter.up.door_knocks import DoorKnocks
 from adapter.up.local_marks import Marks
 from adapter.up.local_pair import Pair
 from adapter.up.local_runtimes import MLSERVER, Blueprint, Finder, blueprint
-from adapter.up.local_specs import PairSpecs, Place, Ports
+from adapter.up.local_specs import PairSpecs, Place, Ports, told_by
 from adapter.up.mesh_folder import MeshFolder
 from adapter.up.mesh_plan import MeshPlan
 
@@ -128,6 +128,8 @@ class LocalFleet:
         if plan.namespace not in self._doors:
             raise Refused(f"the namespace {plan.namespace} is not prepared yet")
         wanted = blueprint(plan.runtime, self._site.find)
+        # What the instance is told otherwise, it is told by another start.
+        wanted = replace(wanted, settings={**told_by(plan), **wanted.settings})
         team = self._teams.get(key)
         if team is None:
             team = self._teams[key] = _Team(plan)

@@ -154,7 +154,7 @@ class PairSpecs:
 
     def _settings(self, plan: RuntimePlan, blueprint: Blueprint) -> Mapping[str, str]:
         folder, place, ports = self.folder, self.place, self.ports
-        chosen = {**_of_config(plan), **blueprint.settings}
+        chosen = {**told_by(plan), **blueprint.settings}
         told = {name: value for name, value in chosen.items() if not self.mesh.environ.get(name)}
         return {
             "STORAGE_CONFIG_DIR": str(place.storage_config),
@@ -202,15 +202,17 @@ class PairSpecs:
         return self._open[name]
 
 
-def _of_config(plan: RuntimePlan) -> Mapping[str, str]:
-    """What `model-serving-config` says of the instances."""
+def told_by(plan: RuntimePlan) -> Mapping[str, str]:
+    """What the runtime's plan says of its instances, and with it `model-serving-config`."""
     config = plan.config
     told = {"MM_SVC_GRPC_MAX_MSG_SIZE": str(config.message_bytes_max)}
     if config.access_logging:
         told["MM_LOG_EACH_INVOKE"] = "true"
+    if hold_s := config.scale_to_zero.hold_s:
+        told["REMESH_HOLD_S"] = f"{hold_s:g}"
     if config.payload_processors:
         told["MM_PAYLOAD_PROCESSORS"] = " ".join(config.payload_processors)
-    return {**told, **config.instance_env}
+    return {**told, **config.instance_env, "MM_LABELS": ",".join(plan.labels)}
 
 
 def program_finder(environ: Mapping[str, str]) -> Callable[[str], str | None]:

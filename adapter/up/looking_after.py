@@ -43,17 +43,25 @@ async def looked_after(declared: DeclaredMesh) -> AsyncIterator[Manager]:
         meshes=MeshChannels(lambda namespace: Way(addresses=fleet.addresses(namespace))),
         recorder=recorder,
         clock=declared.clock,
+        served=lambda _config, namespace: fleet.served(namespace),
     )
     prefix = f"/{plan.environ.get('MM_KVSTORE_PREFIX') or KV_PREFIX}/{fleet.service_name}/"
     opened = partial(_registry, fleet=fleet, prefix=prefix, clock=declared.clock)
-    world = World(Scope(namespace=plan.namespace, every_mode=True), config)
+    world = World(Scope(namespace=plan.namespace, every_mode=True, etcd_secret=""), config)
     async with cancelled_at_the_end() as owner:
         owner.create_task(recorder.run(), name="write events")
         options = Options(defaults=declared.config)
         async with managing(world, doors, opened=opened, options=options) as manager:
             manager.leads.set()
+            owner.create_task(_wake(fleet, manager), name="hear who calls while nothing runs")
             yield manager
         await recorder.written()
+
+
+async def _wake(fleet: LocalFleet, manager: Manager) -> None:
+    """Have what sleeps started when somebody calls and nobody is there who could hold the call."""
+    async for namespace in fleet.knocks:
+        manager.called(namespace)
 
 
 @asynccontextmanager

@@ -15,6 +15,17 @@ LONG: dict[str, str] = {}
 """`path` or `path:function`, and why it may be longer. The list may only shrink."""
 
 TESTED_ELSEWHERE: dict[str, str] = {
+    "adapter/cli/apply.py": "tests/integration/test_manifests.py types it",
+    "adapter/cli/delete.py": "likewise",
+    "adapter/cli/describe.py": "likewise",
+    "adapter/cli/get.py": "likewise",
+    "adapter/controller/config.py": "it declares; tests/unit/controller/test_reading_config.py",
+    "adapter/controller/plans.py": "it declares; tests/unit/controller/desired has each field rendered",
+    "adapter/domain/kinds.py": "it declares; tests/unit/controller and tests/contracts/cluster.py",
+    "adapter/domain/specs.py": "it declares; tests/unit/controller/manifests reads each field",
+    "adapter/controller/program.py": "tests/integration/test_controller.py runs it",
+    "adapter/up/declared_mesh.py": "tests/integration/test_manifests.py has one up",
+    "adapter/up/looking_after.py": "likewise",
     "adapter/cli/instance.py": "it only starts; every test of tests/integration with an instance runs it",
     "adapter/cli/main.py": "the names of the commands; tests/integration/test_commands.py calls each",
     "adapter/cli/models.py": "it asks a mesh and prints; tests/integration/test_commands.py",

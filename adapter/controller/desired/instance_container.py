@@ -37,8 +37,6 @@ from adapter.domain.kinds import Manifest
 from adapter.domain.specs import BuiltInAdapter, Endpoint
 
 COMMAND = ("remesh", "instance")
-HOLD_S = 300
-"""A call waits so long at most for a runtime that is started because of it: images may have to be pulled."""
 
 
 def instance_container(plan: RuntimePlan) -> Manifest:
@@ -147,8 +145,8 @@ def _of_the_mesh(plan: RuntimePlan) -> dict[str, object]:
         found["MM_LOG_EACH_INVOKE"] = "true"
     if config.message_bytes_max > 0:
         found["MM_SVC_GRPC_MAX_MSG_SIZE"] = config.message_bytes_max
-    if config.scale_to_zero.idle_s > 0:
-        found["REMESH_HOLD_S"] = plan.config.instance_env.get("REMESH_HOLD_S", HOLD_S)
+    if hold_s := config.scale_to_zero.hold_s:
+        found["REMESH_HOLD_S"] = config.instance_env.get("REMESH_HOLD_S", f"{hold_s:g}")
     found |= {"MM_KVSTORE_PREFIX": "mm", "MM_DEFAULT_VMODEL_OWNER": "ksp"}
     if config.payload_processors:
         found["MM_PAYLOAD_PROCESSORS"] = " ".join(config.payload_processors)

@@ -1,5 +1,4 @@
-"""tritonclient before several addresses, of which any may go and others come, as gRPC clients balance: asks for
-one model all the while, until it is told to end (SIGTERM).
+"""tritonclient asks for one model all the while, at addresses that come and go, until SIGTERM.
 
     balancing.py MODEL ROWS.json       addresses on stdin, a line each time they change
 

@@ -22,7 +22,7 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ControllerSettings]]:
     """The settings of the controllers that would run; the log is put back as it was."""
     running: list[ControllerSettings] = []
-    monkeypatch.setattr(controller, "run_controller", lambda settings: settings)
+    monkeypatch.setattr("adapter.controller.program.run_controller", lambda settings: settings)
     monkeypatch.setattr(controller, "run", running.append)
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from adapter.cli.addresses import USUAL_ADDRESS, found
 from adapter.cli.reaching import Where, chosen_mesh, reached
 from adapter.domain.errors import Refused
 from adapter.up.mesh_folder import MeshFolder, Whereabouts
@@ -72,12 +71,3 @@ async def test_without_any_cluster_both_ways_are_told(up: Up) -> None:
     with pytest.raises(Refused, match=r"remesh up --manifests DIR.*\.kube/config"):
         async with reached(Where()):
             pass
-
-
-def test_the_address_is_that_of_the_mesh_that_is_up(up: Up) -> None:
-    assert found("") == USUAL_ADDRESS
-    up("a", manifests=False)
-    assert found("") == "a:1"
-    assert found("b:2") == "b:2"
-    up("c")
-    assert found("") == USUAL_ADDRESS

@@ -10,13 +10,14 @@ from adapter.controller.keys import ModelKey, RuntimeKey
 from adapter.controller.registry_events import OPEN_AGAIN_S, RegistryEvents, owner_of
 from adapter.controller.usage import Usage
 from adapter.domain.errors import RegistryUnavailable
-from adapter.domain.records import CopyRecord, CopyState, VModelRecord
+from adapter.domain.records import CopyRecord, CopyState, InstanceRecord, VModelRecord
 from adapter.domain.specs import Source
-from adapter.registry.encoding import encode_copy, encode_vmodel
+from adapter.registry.encoding import encode_copy, encode_instance, encode_vmodel, encode_wanted
 from adapter.registry.registry import Registry
 from tests.fakes.memory_registry import MemoryRegistry
 
 PREFIX = "/mm/modelmesh-serving/"
+SK = RuntimeKey("ns", "sk")
 IRIS = ModelKey(Source.INFERENCE_SERVICE, "ns", "iris")
 
 
@@ -121,3 +122,66 @@ async def test_nothing_is_told_of_what_is_dropped(events: Events) -> None:
     await asyncio.sleep(0.1)
     events.events.drop("ns")
     assert await events.put("vmodels/iris", vmodel()) == []
+
+
+# What instances tell of themselves, and of the calls that they hold.
+
+
+def record(idle_since_ms: int | None = None) -> bytes:
+    return encode_instance(
+        InstanceRecord(boot="b", address="a:1", started_ms=0, labels=("rt:sk",), idle_since_ms=idle_since_ms)
+    )
+
+
+def wanted_ms(events: Events) -> int | None:
+    return events.usage.last_wanted_ms(SK, serves=lambda type_: type_ == "sklearn")
+
+
+async def test_how_long_instances_are_idle_is_known(events: Events) -> None:
+    await events.put("instances/a", record(idle_since_ms=5))
+    events.events.follow("ns")
+    await asyncio.sleep(0.1)
+    assert (wanted_ms(events), events.used) == (5, [SK])
+    await events.put("instances/a", record(idle_since_ms=7))
+    assert wanted_ms(events) == 7
+    await events.put("instances/b", b"{")
+    await events.put("instances/a", None)
+    assert (wanted_ms(events), events.usage.runs(SK)) == (None, False)
+
+
+async def test_what_calls_are_held_for_is_known(events: Events) -> None:
+    events.events.follow("ns")
+    await asyncio.sleep(0.1)
+    await events.put("wanted/door", b"[")
+    assert wanted_ms(events) is None
+    await events.put("wanted/door", encode_wanted(["sklearn"]))
+    assert wanted_ms(events) is not None
+    assert events.used == [SK, RuntimeKey("ns", "tf")]
+
+
+async def test_of_another_store_only_what_it_has_counts(events: Events) -> None:
+    await events.put("instances/a", record())
+    events.events.follow("ns")
+    await asyncio.sleep(0.1)
+    events.registry.wipe()
+    await asyncio.sleep(0.1)
+    assert not events.usage.runs(SK)
+    await events.put("instances/a", record())
+    events.events.again("ns")
+    assert not events.usage.runs(SK)
+    await asyncio.sleep(0.1)
+    assert events.usage.runs(SK)
+
+
+async def test_it_can_be_looked_again_at_any_moment_and_then_it_is_so(events: Events) -> None:
+    with pytest.raises(RegistryUnavailable):
+        await events.events.look_again("ns")
+    events.events.follow("ns")
+    await asyncio.sleep(0.1)
+    await events.put("instances/a", record(idle_since_ms=5))
+    events.usage.instances("ns", {})
+    await events.events.look_again("ns")
+    assert wanted_ms(events) == 5
+    events.registry.away = True
+    with pytest.raises(RegistryUnavailable):
+        await events.events.look_again("ns")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from adapter.controller.config import ScaleToZero
-from adapter.controller.scale_to_zero import Memory, Need, Scale, memory_in, scaled
+from adapter.controller.scale_to_zero import Memory, Need, Scale, memory_in, scaled, sleeps
 
 NOW: Final = 1_760_000_000_000
 S: Final = 1_000
@@ -192,3 +192,16 @@ class Runtime(RuleBasedStateMachine):
 
 
 TestRuntime = Runtime.TestCase
+
+
+@pytest.mark.parametrize(
+    ("memory", "wanted_ms", "asleep"),
+    [
+        pytest.param(RUNNING, None, False, id="it was not stopped"),
+        pytest.param(Memory(asleep_since_ms=NOW), None, True, id="nobody asked"),
+        pytest.param(Memory(asleep_since_ms=NOW), NOW - 1, True, id="somebody asked before"),
+        pytest.param(Memory(asleep_since_ms=NOW), NOW, False, id="somebody asked since"),
+    ],
+)
+def test_who_sleeps(memory: Memory, wanted_ms: int | None, asleep: bool) -> None:
+    assert sleeps(memory, wanted_ms) is asleep

@@ -302,3 +302,17 @@ def test_what_is_heard_again_unchanged_concerns_nothing() -> None:
     assert heard(world, SERVING_RUNTIME, Listed(objects=[manifest])) == []
     assert heard(world, PREDICTOR, Listed(objects=[])) == []
     assert heard(world, SECRET, Listed(objects=[])) == []
+
+
+def test_who_serves_a_type_is_known_as_the_instances_know_it() -> None:
+    first = [{"name": "sklearn", "autoSelect": True, "priority": 2}]
+    formats = [{"name": "sklearn", "autoSelect": True, "priority": 1}]
+    world = a_world(
+        runtime("a", supportedModelFormats=first), runtime("b", supportedModelFormats=formats), runtime("c", "onnx")
+    )
+
+    def able(type_: str) -> list[str]:
+        return [name for name in "abcd" if world.serves(RuntimeKey(NS, name), type_)]
+
+    assert able("mt:sklearn") == ["a"], "only the highest priority is used"
+    assert (able("rt:b"), able("mt:onnx"), able("mt:nobody's")) == (["b"], ["c"], [])

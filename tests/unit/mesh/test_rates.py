@@ -24,6 +24,13 @@ def test_before_the_first_tick_there_are_no_rates() -> None:
     assert rates.busy(rpm=0, concurrency=0) == []
 
 
+def test_it_is_known_when_there_was_something_to_do() -> None:
+    rates = after(1, 0, 2, 0)
+    assert rates.used_s == 3.0
+    rates.tick(5.0, {A: 1})
+    assert (rates.used_s, Rates(7.0).used_s) == (5.0, 7.0)
+
+
 @pytest.mark.parametrize(
     ("calls", "rpm"),
     [

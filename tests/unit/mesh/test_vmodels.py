@@ -12,7 +12,7 @@ from adapter.domain.errors import (
     Refused,
 )
 from adapter.domain.ids import ModelId
-from adapter.domain.records import CopyRules, ModelInfo, ModelRecord, VModelRecord
+from adapter.domain.records import ModelInfo, ModelRecord, VModelRecord
 from adapter.mesh.vmodel_states import Cause
 from adapter.mesh.vmodels import (
     AGE_WHEN_CREATED_MS,
@@ -395,25 +395,3 @@ def test_an_alias_can_move_without_a_load(copies: CopyCounts, model: int | None,
 
 def test_the_target_is_to_have_as_many_copies_and_at_least_one() -> None:
     assert [copies_wanted(CopyCounts(active=active, target=0)) for active in (0, 1, 3)] == [1, 1, 3]
-
-
-# Rules for copies.
-
-TWO = CopyRules(copies_min=2)
-
-
-@pytest.mark.parametrize(
-    ("there", "written"),
-    [
-        pytest.param(held(), {A: TWO}, id="of a model that is created"),
-        pytest.param(held(at(A), a=1), {A: TWO}, id="of one that is there"),
-        pytest.param(held(at(A), a=a_model(1, rules=TWO)), {}, id="that it has already"),
-    ],
-)
-def test_the_target_has_the_rules_that_are_asked_for(there: Held, written: dict[ModelId, CopyRules]) -> None:
-    writes = set_(asked(A, info=INFO, rules=TWO), there)
-    assert {name: record and record.rules for name, record in writes.models.items()} == written
-
-
-def test_rules_stay_as_they_are_unless_others_are_asked_for() -> None:
-    assert set_(asked(A), held(at(A), a=a_model(1, rules=TWO))).models == {}

@@ -21,10 +21,12 @@ from adapter.registry.encoding import (
     decode_instance,
     decode_model,
     decode_vmodel,
+    decode_wanted,
     encode_copy,
     encode_instance,
     encode_model,
     encode_vmodel,
+    encode_wanted,
 )
 
 THEIRS = (
@@ -327,6 +329,7 @@ INSTANCES = st.builds(
     loading_slots=st.integers(1, 100),
     loading=COUNTS,
     rpm=COUNTS,
+    idle_since_ms=st.none() | COUNTS.filter(bool),
     draining=st.booleans(),
     endpoints=st.dictionaries(TEXTS, TEXTS),
     unknown=NEW_FIELDS,
@@ -374,3 +377,9 @@ def test_whatever_stands_there_is_a_record_or_unreadable(
         return
     if record is not None:
         assert decode("key", encode(record)) == record
+
+
+def test_wanted_types_are_read_as_they_were_written() -> None:
+    assert decode_wanted("k", encode_wanted(["mt:a", "rt:\ud800"])) == ("mt:a", "rt:\ud800")
+    with pytest.raises(RecordUnreadable, match="k"):
+        decode_wanted("k", b'{"types":[1]}')
