@@ -17,31 +17,38 @@ class LeaderElectType(Enum):
     LEASE = "lease"
 
 
+MetricsAddr = Annotated[str | None, typer.Option(help="HOST:PORT of the metrics; 0: none.")]
+ProbeAddr = Annotated[str | None, typer.Option(help="HOST:PORT of /healthz and /readyz; 0: none.")]
+Electing = Annotated[
+    bool | None, typer.Option("--enable-leader-election", help="Of several controllers only one acts.")
+]
+Electoral = Annotated[LeaderElectType | None, typer.Option(help="How a leader is elected; there is one way.")]
+LeaseS = Annotated[
+    str | None,
+    typer.Option(metavar="SECONDS", help="A leader that is silent so long is none: 15, or 15s."),
+]
+RenewS = Annotated[
+    str | None,
+    typer.Option(metavar="SECONDS", help="A leader that cannot renew for so long gives up."),
+]
+RetryS = Annotated[str | None, typer.Option(metavar="SECONDS", help="How often it is renewed, or tried for.")]
+Kubeconfig = Annotated[str | None, typer.Option(help="Outside of a cluster: how to reach it.")]
+Context = Annotated[str | None, typer.Option(help="The kubeconfig's context.")]
+LogForm = Annotated[str | None, typer.Option(help="json, or text for people.")]
+
+
 def command(  # noqa: PLR0913 - its options
     *,
-    metrics_addr: Annotated[str | None, typer.Option(help="HOST:PORT of the metrics; 0: none.")] = None,
-    health_probe_bind_address: Annotated[
-        str | None, typer.Option(help="HOST:PORT of /healthz and /readyz.")
-    ] = None,
-    enable_leader_election: Annotated[
-        bool | None, typer.Option("--enable-leader-election", help="Of several controllers only one acts.")
-    ] = None,
-    leader_elect_type: Annotated[
-        LeaderElectType | None, typer.Option(help="How a leader is elected; there is one way.")
-    ] = None,
-    leader_elect_lease_duration_sec: Annotated[
-        str | None,
-        typer.Option(metavar="SECONDS", help="A leader that is silent so long is none: 15, or 15s."),
-    ] = None,
-    leader_elect_lease_renew_deadline_sec: Annotated[
-        str | None, typer.Option(metavar="SECONDS", help="A leader that cannot renew for so long gives up.")
-    ] = None,
-    leader_elect_retry_period_sec: Annotated[
-        str | None, typer.Option(metavar="SECONDS", help="How often it is renewed, or tried for.")
-    ] = None,
-    kubeconfig: Annotated[str | None, typer.Option(help="Outside of a cluster: how to reach it.")] = None,
-    context: Annotated[str | None, typer.Option(help="The kubeconfig's context.")] = None,
-    log_format: Annotated[str | None, typer.Option(help="json, or text for people.")] = None,
+    metrics_addr: MetricsAddr = None,
+    health_probe_bind_address: ProbeAddr = None,
+    enable_leader_election: Electing = None,
+    leader_elect_type: Electoral = None,
+    leader_elect_lease_duration_sec: LeaseS = None,
+    leader_elect_lease_renew_deadline_sec: RenewS = None,
+    leader_elect_retry_period_sec: RetryS = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    log_format: LogForm = None,
 ) -> None:
     """Look after the ServingRuntimes, InferenceServices and Predictors of a Kubernetes cluster.
 

@@ -16,7 +16,7 @@ from adapter.cluster.cluster import Changed, Listed
 from adapter.controller.config import ControllerConfig
 from adapter.controller.config_work import USER_CONFIG, ConfigWork
 from adapter.controller.doors import Doors
-from adapter.controller.keys import ModelKey, NamespaceKey, RuntimeKey, WorkKey
+from adapter.controller.keys import ModelKey, RuntimeKey, WorkKey
 from adapter.controller.model_work import ModelWork, fingerprint
 from adapter.controller.registry_events import RegistryEvents, RegistryOpener
 from adapter.controller.runtime_work import RuntimeWork
@@ -120,8 +120,7 @@ class Manager:
         self._spawn(self._follow(CONFIG_MAP, scope.namespace, [USER_CONFIG]), "follow the configuration")
         if scope.cluster_wide:
             self._spawn(self._follow(NAMESPACE, None), "follow Namespaces")
-        else:
-            self._look_after(scope.namespace)
+        self._look_after(scope.namespace)
         self._spawn(self._follow_fleet(), "follow the fleet")
         self._spawn(self._resync(), "resync")
         for number in range(self._options.workers):
@@ -141,6 +140,7 @@ class Manager:
                 self._configured()
 
     def _hear(self, kind: Kind, news: Listed | Changed, namespace: str | None) -> None:
+        was_known = namespace is not None and self.world.is_known(namespace)
         turns = self.world.hear(kind, news, namespace=namespace)
         for turn in turns:
             if kind == NAMESPACE:
@@ -149,6 +149,10 @@ class Manager:
             if kind == SECRET and turn.key.name == self.world.scope.etcd_secret:
                 for each in filter(self.world.is_enabled, self.world.affected(turn.key)):
                     self._events.again(each)
+        if namespace is not None and not was_known and self.world.is_known(namespace):
+            is_home = namespace == self.world.scope.namespace
+            for each in list(self.world.enabled()) if is_home else [namespace]:
+                self.add(*work_in(self.world, each))
         if turns and kind in (SERVING_RUNTIME, CLUSTER_SERVING_RUNTIME):
             self._selections_changed({turn.key.namespace for turn in turns if turn.key.namespace})
         if self.world.is_listed and not self._listed.is_set():
@@ -171,21 +175,23 @@ class Manager:
     def _look_after(self, namespace: str, *, again: bool = False) -> None:
         """Follow what matters of a namespace while it is enabled, and its registry."""
         enabled = self.world.is_enabled(namespace)
-        if (not enabled or again) and namespace in self._followed:
+        # Where etcd is stands in the own namespace, also for all others.
+        matters = enabled or namespace == self.world.scope.namespace
+        if (not matters or again) and namespace in self._followed:
             for task in self._followed.pop(namespace):
                 task.cancel()
-            if not enabled:
-                self._events.drop(namespace)
-                self.add(NamespaceKey(namespace))
-        if enabled and namespace not in self._followed:
+            self.world.unknown(namespace)
+        if not enabled:
+            self._events.drop(namespace)
+        if matters and namespace not in self._followed:
             names = self.world.secret_names()
             self._followed[namespace] = [
                 self._spawn(self._follow(kind, namespace, which), f"follow {kind}s of {namespace}")
                 for kind, which in ((SECRET, names), (CLAIM, ()))
                 if kind in self.world.scope.kinds
             ]
-            if self.world.knows_registry(namespace):
-                self._events.follow(namespace)
+        if enabled and self.world.knows_registry(namespace):
+            self._events.follow(namespace)
 
     async def _follow_fleet(self) -> None:
         async for namespace, runtime in self._doors.fleet.changes():
@@ -256,6 +262,8 @@ class Manager:
         self._added.set()
 
     async def _done(self, key: WorkKey) -> float | None:
+        if self.world.is_enabled(key.namespace) and not self.world.is_known(key.namespace):
+            return None  # its turn comes when it is
         if isinstance(key, ModelKey):
             return await self._models.look_at(key)
         if isinstance(key, RuntimeKey):

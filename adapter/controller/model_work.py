@@ -66,7 +66,9 @@ class ModelWork:
             target = target_id(resolved(seen.spec, selection))
             self._sleeping.note(key, seen.spec, target, serving(selection, seen.spec))
         held = await self._held(seen)
-        return AT_ONCE_S if held is None else await self._brought_to(key, held, selection)
+        if held is None:
+            return self._overtaken(key, seen)
+        return await self._brought_to(key, held, selection)
 
     async def _brought_to(
         self, key: ModelKey, seen: Seen[ModelSpec], selection: Selection | None
@@ -75,7 +77,7 @@ class ModelWork:
         answer = await self._asked(key, seen, selection)
         patch = STATUS_OF[key.source](seen.manifest, self._observed(key, seen, selection, answer))
         self._wait(key, selection)
-        return patch.look_again_s if await self._write(seen, patch) else AT_ONCE_S
+        return patch.look_again_s if await self._write(seen, patch) else self._overtaken(key, seen)
 
     async def _asked(self, key: ModelKey, seen: Seen[ModelSpec], selection: Selection | None) -> MeshAnswer:
         """What the mesh says, after it was told."""
@@ -127,16 +129,17 @@ class ModelWork:
             waiting.add(key)
 
     async def _write(self, seen: Seen[ModelSpec], patch: StatusPatch) -> bool:
-        """False: somebody else wrote as well, and it is not known to be as it should."""
+        """False: somebody else has written as well, so that it may not be as it should."""
+        known: Seen[ModelSpec] | None = seen
+        if changes := difference(_status(seen.manifest), patch.status):
+            write = self._doors.cluster.patch_status(seen.key, {"status": changes})
+            known = await self._written(seen, write)
         for kind, reason, message in patch.events:
             self._doors.recorder.record(seen.manifest, kind, reason, message)
-        if not (changes := difference(_status(seen.manifest), patch.status)):
-            return True
-        known = await self._written(seen, self._doors.cluster.patch_status(seen.key, {"status": changes}))
         if known is None:
             return False
-        # What the API server does not take (another's definition may lack a field) is not written for ever.
         left = difference(_status(known.manifest), patch.status)
+        # What the API server does not take (another's definition may lack a field) is not written for ever.
         return not left or left == changes
 
     async def _written(
@@ -146,6 +149,10 @@ class ModelWork:
         with self._world.writing(seen.key):
             answer = await write
             return None if answer is None else self._world.written(seen, answer)
+
+    def _overtaken(self, key: ModelKey, seen: Seen[ModelSpec]) -> float | None:
+        """Somebody else has changed it: it is looked at again now, or when that is heard of."""
+        return None if self._world.model(key) is seen else AT_ONCE_S
 
     # Its end.
 

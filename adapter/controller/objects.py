@@ -82,7 +82,7 @@ class Objects(Generic[S]):
 
     @contextmanager
     def writing(self, key: Key) -> Iterator[None]:
-        """Inside, we change its status or the like: that is no news, and `written` says whether that was all."""
+        """Inside, we change its status or the like: no news, and `written` says whether that was all."""
         self._writing.add(key)
         try:
             yield

@@ -9,10 +9,10 @@ import base64
 import logging
 import secrets
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from adapter.aio.clock import Clock, LoopClock
 from adapter.aio.groups import cancelled_at_the_end
@@ -47,10 +47,12 @@ from adapter.telemetry.controller_metrics import ControllerMetrics
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 COMPONENT: Final = "modelmesh-controller"
 KV_PREFIX: Final = "mm"
 """`MM_KVSTORE_PREFIX` of every instance (reference: serving controller 3.4)."""
-READABLE_LOOK_S: Final = 5.0
+READABLE_LOOK_S: Final = 1.0
 
 
 async def run_controller(settings: ControllerSettings) -> None:
@@ -158,10 +160,14 @@ class _Program:
 
     async def first_config(self) -> ControllerConfig:
         """What holds at the start. Raises `BadManifest`: with another name it would be a new, empty mesh."""
-        defaults = self._defaults()
+        there = await self._answered(lambda: self._cluster.get(self._config_key))
+        return config_in(there, defaults=self._defaults())
+
+    async def _answered(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """What the API server says, as soon as it is there."""
         while True:
             try:
-                return config_in(await self._cluster.get(self._config_key), defaults=defaults)
+                return await ask()
             except ClusterUnavailable as error:
                 log.warning("the API server is waited for", extra={"error": str(error)})
                 await self._clock.sleep(READABLE_LOOK_S)
@@ -182,7 +188,7 @@ class _Program:
     async def managing(self, config: ControllerConfig) -> AsyncIterator[Manager]:
         """The manager, which does nothing until it leads."""
         settings = self._settings
-        kinds = FOLLOWED - await missing_watches(self._cluster, settings)
+        kinds = FOLLOWED - await self._answered(lambda: missing_watches(self._cluster, settings))
         scope = Scope(
             namespace=settings.own_namespace,
             cluster_wide=not settings.namespace_scope,

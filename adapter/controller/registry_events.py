@@ -174,7 +174,9 @@ class RegistryEvents:
 
     def _note_instances(self, namespace: str, table: str, entries: Sequence[Entry]) -> None:
         told = {entry.key.removeprefix(table): _record(entry) for entry in entries}
-        self._usage.instances(namespace, {name: record for name, record in told.items() if record is not None})
+        self._usage.instances(
+            namespace, {name: record for name, record in told.items() if record is not None}
+        )
 
     def _note_wanted(self, namespace: str, table: str, entries: Sequence[Entry]) -> None:
         self._usage.waiting(namespace, {entry.key.removeprefix(table): _types(entry) for entry in entries})

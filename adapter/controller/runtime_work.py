@@ -8,7 +8,7 @@ from typing import Final
 from adapter.cluster.cluster import ClusterRefused
 from adapter.controller.autoscaling import autoscaling_in
 from adapter.controller.doors import Doors
-from adapter.controller.etcd_secret import EtcdSecret, is_ours, read_etcd_secret
+from adapter.controller.etcd_secret import CONNECTION, EtcdSecret, is_ours, read_etcd_secret
 from adapter.controller.keys import NamespaceKey, RuntimeKey
 from adapter.controller.manifests.annotations import PRODUCT_CONFIG
 from adapter.controller.manifests.complaints import BadManifest
@@ -227,14 +227,21 @@ class RuntimeWork:
         return secret is not None and "ca.crt" in (secret.get("data") or {})
 
     def _stamp(self, namespace: str) -> str:
-        """Of where etcd is: an instance reads that once."""
+        """Of where etcd is: an instance reads that once. Of a copy as it is to be, before it is there."""
+        copy = self._etcd_copy(namespace)
+        if copy is not None:
+            return _digest({CONNECTION: copy.connection, **copy.files})
         secret = self._world.secret(namespace, self._world.scope.etcd_secret)
-        data = {} if secret is None else secret.get("data") or {}
-        return hashlib.sha256(repr(sorted(data.items())).encode()).hexdigest()[:12] if data else ""
+        return _digest({} if secret is None else secret.get("data") or {})
 
 
 PRODUCT_LOOK_S: Final = 5.0
 """How often it is looked for a ConfigMap that must be there first."""
+
+
+def _digest(entries: Mapping[str, object]) -> str:
+    """Empty: there are none."""
+    return hashlib.sha256(repr(sorted(entries.items())).encode()).hexdigest()[:12] if entries else ""
 
 
 def _claim(parameters: Mapping[str, str] | None) -> str:

@@ -104,6 +104,8 @@ class World:
         )
         self._objects = {objects.kind: objects for objects in followed}
         self._found: dict[str, _Runtimes] = {}
+        self._listed: set[tuple[Kind, str]] = set()
+        """Kinds of single namespaces."""
 
     def _read_model(self, manifest: Manifest) -> ModelSpec | None:
         return read_model(manifest, every_mode=self.scope.every_mode)
@@ -177,6 +179,17 @@ class World:
         if key.kind == SECRET and (key.namespace, key.name) == (self.scope.namespace, self.scope.etcd_secret):
             yield from (namespace for namespace in self.enabled() if namespace != key.namespace)
 
+    def is_known(self, namespace: str) -> bool:
+        """Whether all has been heard of that what runs there depends on; before that nothing is changed."""
+        needed = [(SECRET, namespace), (SECRET, self.scope.namespace)]
+        if self.config.allow_any_claim:
+            needed.append((CLAIM, namespace))
+        return all(each in self._listed for each in needed if each[0] in self.scope.kinds)
+
+    def unknown(self, namespace: str) -> None:
+        """What there is must be heard of anew."""
+        self._listed -= {(SECRET, namespace), (CLAIM, namespace)}
+
     def knows_registry(self, namespace: str) -> bool:
         """Whether it is known where the registry of its mesh is; on the local cluster it always is."""
         name = self.scope.etcd_secret
@@ -233,6 +246,8 @@ class World:
     ) -> Sequence[Turn[Any]]:
         """Take note; what has changed by it. A list is of this namespace, or of all."""
         turns = self._objects[kind].hear(news, namespace=namespace)
+        if isinstance(news, Listed) and namespace is not None:
+            self._listed.add((kind, namespace))
         if turns and kind in (SERVING_RUNTIME, CLUSTER_SERVING_RUNTIME):
             self._found.clear()
         return turns
@@ -242,7 +257,7 @@ class World:
         return self._objects[key.kind].writing(key)
 
     def written(self, seen: Seen[ModelSpec], answer: Manifest) -> Seen[ModelSpec] | None:
-        """The answer to that; None: somebody else has changed it meanwhile, so it is to be looked at again."""
+        """The answer to that; None: somebody else has changed it meanwhile, so look at it again."""
         return self._objects[seen.key.kind].written(seen, answer)
 
     @property

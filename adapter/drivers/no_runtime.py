@@ -1,4 +1,4 @@
-"""Where there is no runtime: an instance that only passes calls on, and holds them until somebody can answer."""
+"""Where there is no runtime: the instance only passes calls on, and holds them until somebody can answer."""
 
 from adapter.domain.errors import RuntimeUnavailable
 from adapter.domain.ids import ModelId

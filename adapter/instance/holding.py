@@ -20,7 +20,7 @@ from adapter.registry.presence import Presence
 log = logging.getLogger(__name__)
 
 HELD_MAX: Final = 1000
-"""Calls that are held at once, each with what its client has sent so far; more are refused as without this."""
+"""Calls that are held at once, each with what its client has sent so far; more are refused at once."""
 
 
 class Holding:

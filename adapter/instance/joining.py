@@ -2,11 +2,10 @@
 
 import asyncio
 import random
-import uuid
 
 from adapter.cache.model_cache import ModelCache
 from adapter.domain.ids import InstanceId, ModelId
-from adapter.domain.records import InstanceRecord
+from adapter.domain.records import ModelRecord
 from adapter.domain.runtime import LoadedModel
 from adapter.instance.aliases import Aliases
 from adapter.instance.announcer import Announcer
@@ -24,7 +23,7 @@ from adapter.instance.mesh_state import MeshState
 from adapter.instance.models import Models
 from adapter.instance.naming import Naming
 from adapter.instance.observers import Observers
-from adapter.instance.parts import Edges, LoadEnded, Parts, prefix_of
+from adapter.instance.parts import Edges, LoadEnded, Parts, first_record, prefix_of
 from adapter.instance.peer_links import PeerLinks
 from adapter.instance.peer_service import PeerService
 from adapter.instance.plans import Plans
@@ -156,7 +155,7 @@ class _Joiner:
         )
 
     def _vmodels(self, models: Models, ledger: VModelLedger) -> VModels:
-        return VModels(
+        vmodels = VModels(
             records=self.vmodel_records,
             ledger=ledger,
             mesh=models,
@@ -164,6 +163,12 @@ class _Joiner:
             default_owner=self.settings.default_owner,
             read_only=self.settings.kv_read_only,
         )
+
+        def ruled(model: ModelId, record: ModelRecord) -> None:
+            models.on_rules(model, record)  # which is set later, by who looks after the copies
+
+        vmodels.on_rules = ruled
+        return vmodels
 
     def _restoring(self, models: Models) -> Restoring:
         return Restoring(
@@ -236,23 +241,12 @@ class _Joiner:
         return cache, loader
 
     def _announcer(self) -> Announcer:
-        settings, edges = self.settings, self.edges
         return Announcer(
             state=self.state,
             presence=self.presence,
             cache=self.cache,
-            clock=edges.clock,
-            record=InstanceRecord(
-                boot=uuid.uuid4().hex,
-                address="",
-                started_ms=edges.clock.epoch_ms(),
-                version=settings.service_version,
-                location=settings.location or settings.advertised_host,
-                zone=settings.zone,
-                labels=settings.label_set,
-                capacity_bytes=self.cache.capacity_bytes,
-                loading_slots=edges.watch.status.loading_concurrency,
-            ),
+            clock=self.edges.clock,
+            record=first_record(self.settings, self.edges),
         )
 
     def _sending(self, observers: Observers) -> Sending:

@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr
 
-from adapter.instance.door_settings import DoorSettings, Port
 from adapter.domain.named import named
+from adapter.instance.door_settings import DoorSettings, Port
 from adapter.mesh.constraints import NO_CONSTRAINTS, BadTypeConstraints, TypeConstraints
 from adapter.registry.etcd_options import BadEtcdOptions, EtcdOptions, read_etcd_options
 from adapter.servers.peer_tls import PeersTls, peers_tls
@@ -111,7 +111,7 @@ class MeshSettings(DoorSettings):
     hold_s: float = named(
         "REMESH_HOLD_S",
         default=0.0,
-        about="how long a call is held for a runtime that is to be started, in seconds; 0: it is refused at once",
+        about="how long a call is held for a runtime that is to be started, in seconds; 0: not at all",
         ge=0,
         allow_inf_nan=False,
     )

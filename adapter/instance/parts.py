@@ -1,12 +1,14 @@
 """What an instance is made of, and what it is made from."""
 
 import asyncio
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from adapter.aio.clock import Clock
 from adapter.cache.model_cache import ModelCache
 from adapter.domain.ids import ModelId
+from adapter.domain.records import InstanceRecord
 from adapter.instance.announcer import Announcer
 from adapter.instance.assembly import Files, Runtime
 from adapter.instance.copies import Copies
@@ -96,3 +98,19 @@ class Parts:
 def prefix_of(settings: InstanceSettings) -> str:
     """Before all keys of this mesh (reference: ModelMesh core 3.2)."""
     return f"/{settings.kv_prefix}/{settings.service_name}/"
+
+
+def first_record(settings: InstanceSettings, edges: Edges) -> InstanceRecord:
+    """What this instance tells of itself before it has a place."""
+    status = edges.watch.status
+    return InstanceRecord(
+        boot=uuid.uuid4().hex,
+        address="",
+        started_ms=edges.clock.epoch_ms(),
+        version=settings.service_version,
+        location=settings.location or settings.advertised_host,
+        zone=settings.zone,
+        labels=settings.label_set,
+        capacity_bytes=status.capacity_bytes,
+        loading_slots=status.loading_concurrency,
+    )

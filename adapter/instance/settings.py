@@ -11,9 +11,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from adapter.domain.named import named
 from adapter.instance.door_settings import Port
 from adapter.instance.mesh_settings import MeshSettings
-from adapter.domain.named import named
 
 RuntimeKind = Literal["model-runtime", "python", "mlserver", "none"]
 

@@ -7,14 +7,14 @@ moves aliases (`instance.vmodel_moves`).
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
 
 from adapter.aio.clock import Clock
 from adapter.domain.errors import Code, RegistryReadOnly
 from adapter.domain.ids import ModelId
-from adapter.domain.records import ModelInfo, VModelRecord
+from adapter.domain.records import CopyRules, ModelInfo, ModelRecord, VModelRecord
 from adapter.domain.status import ModelReport, ModelStatus
 from adapter.mesh.vmodel_states import VModelStatus, status_of
 from adapter.mesh.vmodels import (
@@ -91,6 +91,8 @@ class VModels:
         self._default_owner = default_owner
         self._read_only = read_only
         self._waiting: dict[str, set[asyncio.Event]] = {}
+        self.on_rules: Callable[[ModelId, ModelRecord], None] = lambda _model, _record: None
+        """Told of a target that was written here, and asks for a number of copies."""
         records.on_change.append(self._heard)
 
     async def set(self, asked: SetVModel) -> VModelReport:
@@ -117,6 +119,9 @@ class VModels:
         if writes.cause is not None:
             fields = {"vmodel": asked.vmodel, "target": asked.target, "because": writes.cause.value}
             log.info("vmodel is set", extra=fields)
+        target = writes.models.get(asked.target)
+        if target is not None and target.rules != CopyRules():
+            self.on_rules(asked.target, target)
         [was_there] = before
         wanted_here = asked.sync and asked.info is not None and not was_there
         if asked.load_now or wanted_here:

@@ -19,7 +19,9 @@ LINGER_S: Final = 5.0
 """A type is wanted for so long after the last call for it has ceased to wait."""
 
 
-def is_served(type_: str, instances: Mapping[InstanceId, InstanceState], constraints: TypeConstraints) -> bool:
+def is_served(
+    type_: str, instances: Mapping[InstanceId, InstanceState], constraints: TypeConstraints
+) -> bool:
     """Whether some instance may load models of this type, and is not about to leave."""
     return any(
         not state.record.draining

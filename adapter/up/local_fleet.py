@@ -134,9 +134,11 @@ class LocalFleet:
         if team is None:
             team = self._teams[key] = _Team(plan)
             team.task = self._owner.create_task(self._look_after(key, team), name=f"team {plan.runtime.name}")
-        team.plan, team.blueprint = plan, wanted
-        self._marks.put(key, plan.marks)
-        team.changed.set()
+        # Each change is told, and whoever hears of one plans again: the same plan must be none.
+        if (team.plan, team.blueprint) != (plan, wanted):
+            team.plan, team.blueprint = plan, wanted
+            self._marks.put(key, plan.marks)
+            team.changed.set()
 
     async def stop(self, namespace: str, runtime: str) -> None:
         self._marks.put((namespace, runtime), {})

@@ -13,9 +13,9 @@ from adapter.controller.doors import Doors
 from adapter.controller.manager import Manager, Options, managing
 from adapter.controller.meshes import MeshChannels, Way
 from adapter.controller.reading_config import config_in
-from adapter.controller.world import Scope, World
+from adapter.controller.world import FOLLOWED, Scope, World
 from adapter.domain.errors import RegistryUnavailable
-from adapter.domain.kinds import CONFIG_MAP, Key
+from adapter.domain.kinds import CLAIM, CONFIG_MAP, Key
 from adapter.registry.etcd import EtcdRegistry
 from adapter.registry.etcd_options import BadEtcdOptions, read_etcd_options
 from adapter.registry.registry import Registry
@@ -47,7 +47,9 @@ async def looked_after(declared: DeclaredMesh) -> AsyncIterator[Manager]:
     )
     prefix = f"/{plan.environ.get('MM_KVSTORE_PREFIX') or KV_PREFIX}/{fleet.service_name}/"
     opened = partial(_registry, fleet=fleet, prefix=prefix, clock=declared.clock)
-    world = World(Scope(namespace=plan.namespace, every_mode=True, etcd_secret=""), config)
+    world = World(
+        Scope(namespace=plan.namespace, every_mode=True, etcd_secret="", kinds=FOLLOWED - {CLAIM}), config
+    )
     async with cancelled_at_the_end() as owner:
         owner.create_task(recorder.run(), name="write events")
         options = Options(defaults=declared.config)

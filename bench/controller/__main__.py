@@ -2,10 +2,10 @@ r"""What the controller costs: reconciling one change, memory, a start, with 5,0
 
   make bench NAME=controller [ARGS=--quick]
 
-Figures: `reconcile_ms` (a spec changed by the API server, until its status says that it is loaded; the median,
-with `reconcile_p99_ms`), `rss_mib` (of the controller after that; `rss_peak_mib`: the most that it ever had),
-`resync_s` (from the start of the process until it has looked at each model and is idle; with `resync_cpu_s`).
-The control plane's etcd and the mesh's do not sync to the disk.
+Figures: `reconcile_ms` (a spec changed by the API server, until its status says that the new one is loaded;
+the median, with `reconcile_p99_ms`), `rss_mib` (of the controller after that; `rss_peak_mib`: the most that
+it ever had), `resync_s` (from the start of the process until it has looked at each model and is idle; with
+`resync_cpu_s`). Neither etcd syncs to the disk.
 """
 
 import argparse

@@ -12,19 +12,8 @@ from adapter.cluster.cluster import Cluster, Listed
 from adapter.domain.kinds import INFERENCE_SERVICE, SERVING_RUNTIME, Key, Manifest
 from bench.processes import Broken
 from tests.integration.controllers import NAMESPACE, isvc
+from tests.integration.declared_models import RUNTIME
 
-RUNTIME: Final[Manifest] = {
-    "apiVersion": "serving.kserve.io/v1alpha1",
-    "kind": "ServingRuntime",
-    "metadata": {"name": "stub", "namespace": NAMESPACE},
-    "spec": {
-        "multiModel": True,
-        "grpcEndpoint": "port:8085",
-        "grpcDataEndpoint": "port:8001",
-        "supportedModelFormats": [{"name": "sklearn", "autoSelect": True}],
-        "containers": [{"name": "stub", "image": "stub:1"}],
-    },
-}
 AT_ONCE: Final = 16
 """Objects that are created at once."""
 APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
@@ -38,6 +27,7 @@ def model(number: int) -> Manifest:
 
 
 def named(number: int) -> str:
+    """The name of this one."""
     return f"model-{number}"
 
 

@@ -92,7 +92,7 @@ class Sitting:
     async def _idle(self, process: "Running", began_s: float) -> Resync:
         ends_s = began_s + PATIENCE_S + SECONDS_A_MODEL_MAX * self.measured.models
         idle = 0
-        idle_s = cpu_s = 0.0
+        looks = idle_s = cpu_s = 0.0
         while idle < LOOKS_IDLE:
             if time.monotonic() > ends_s:
                 raise Broken(f"it is not idle:\n{process.said}")
@@ -101,9 +101,7 @@ class Sitting:
             idle = idle + 1 if looks >= self.measured.models and waiting == 0 else 0
             if idle == 1:
                 idle_s, cpu_s = time.monotonic() - began_s, process.cpu_s()
-        return Resync(
-            seconds=idle_s, cpu_s=cpu_s, looks=int(looks), resident_bytes=process.resident_bytes()
-        )
+        return Resync(seconds=idle_s, cpu_s=cpu_s, looks=int(looks), resident_bytes=process.resident_bytes())
 
     @contextmanager
     def _running(self, *, wait: bool = True) -> Iterator["Running"]:

@@ -9,10 +9,11 @@ import pytest
 
 from tests.integration import control_plane, mesh
 from tests.integration.control_plane import ControlPlane
-from tests.integration.deployed import DEPLOY
+from tests.integration.deployed import DEPLOY, Object
 
 WORK_S_MAX = 60.0
 ISVC = "example-sklearn-isvc"
+CONFIGURATIONS = "validatingwebhookconfigurations,mutatingwebhookconfigurations"
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,11 @@ def refusals(controller: mesh.Process) -> list[str]:
     return [line for line in controller.said.splitlines() if "forbidden" in line.lower()]
 
 
+def are_filled(configurations: list[Object]) -> bool:
+    """Applied, they are empty; the controller knows what is to be in them."""
+    return bool(configurations) and all(each.get("webhooks") for each in configurations)
+
+
 def is_told_of(plane: ControlPlane, name: str, namespace: str) -> bool:
     events = plane.read("events", "--namespace", namespace)["items"]
     return any(each["involvedObject"]["name"] == name for each in events)
@@ -88,7 +94,7 @@ def test_in_cluster_scope(plane: ControlPlane) -> None:
         assert "tc-config" in names(plane, "configmaps", "mine")
         # Of the namespace's copy the prefix is its own.
         assert "model-serving-etcd" in names(plane, "secrets", "mine")
-        await_that(lambda: bool(plane.read("validatingwebhookconfigurations")["items"]), controller)
+        await_that(lambda: are_filled(plane.read(CONFIGURATIONS)["items"]), controller)
         # What it made, it may remove.
         plane.kubectl("label", "namespace", "mine", "modelmesh-enabled-")
         await_that(lambda: not names(plane, "deployments", "mine"), controller)

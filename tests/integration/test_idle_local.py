@@ -95,7 +95,7 @@ def test_what_nobody_asks_stops_and_the_next_call_is_held_until_it_is_there_agai
     declared.until(lambda: declared.state() == "Loaded")
     declared.until(lambda: declared.instances() == 0)
     declared.until(lambda: declared.state() == "Standby")
-    answer = declared.remesh("infer", "digits", "--data", "[[1.0]]")
+    answer = declared.remesh("infer", "digits", "--data", "[[0, 0, 0, 0]]")
     assert answer.returncode == 0, answer.stderr
     assert "7" in answer.stdout
     assert declared.instances() > 0

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.integration import quickstarts
+from tests.integration.controllers import wait_until
 from tests.integration.deployed import DEPLOY
 from tests.integration.quickstarts import GONE_S_MAX, NAMESPACE, OVERLAY, SERVICE, Quickstart
 
@@ -169,7 +170,7 @@ def test_deletion_leaves_nothing(it: Quickstart) -> None:
     it.wait_for(f"isvc/{NAME}", "condition=Ready")
     assert [key for key in it.etcd_keys() if NAME in key]
     it.kubectl("delete", "isvc", "--all", "--timeout=30s")
-    assert not [key for key in it.etcd_keys() if NAME in key]
+    it.soon(lambda: not [key for key in it.etcd_keys() if NAME in key])  # unloading takes a moment
     it.kubectl("delete", "servingruntimes", "--all", "--timeout=30s")
     it.soon(lambda: not it.pods(), seconds=GONE_S_MAX)
     assert not it.etcd_keys()
@@ -177,5 +178,9 @@ def test_deletion_leaves_nothing(it: Quickstart) -> None:
         left = [each["metadata"]["name"] for each in it.read(kind)["items"]]
         assert not [name for name in left if name.startswith(f"{SERVICE}-") or name == "tc-config"], kind
     it.plane.kubectl("delete", "--ignore-not-found", "--wait=false", "-k", OVERLAY)
-    it.soon(lambda: it.everything() <= it.before, seconds=GONE_S_MAX)
+    wait_until(lambda: not left_over(it), GONE_S_MAX, lambda: f"still there: {left_over(it)}")
     assert not it.node.namespaces
+
+
+def left_over(it: Quickstart) -> list[str]:
+    return sorted(it.everything() - it.before)

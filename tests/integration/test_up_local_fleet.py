@@ -79,6 +79,20 @@ async def test_a_runtime_runs_and_is_stopped_and_who_calls_then_is_heard(declare
     writer.close()
 
 
+async def test_the_same_plan_again_is_no_change(declared: DeclaredMesh) -> None:
+    await prepared(declared, OURS)
+    await declared.fleet.run(a_plan(OURS))
+    await until(lambda: ready(declared))
+    changes = declared.fleet.changes()
+    change = asyncio.ensure_future(anext(changes))
+    await asyncio.sleep(0)  # it listens now
+    await declared.fleet.run(a_plan(OURS))
+    # Whoever hears of a change plans again: this would never end.
+    done, _ = await asyncio.wait({change}, timeout=1.0)
+    assert not done
+    change.cancel()
+
+
 async def test_a_changed_runtime_is_replaced_while_somebody_answers(declared: DeclaredMesh) -> None:
     await prepared(declared, OURS)
     await declared.fleet.run(a_plan(OURS))

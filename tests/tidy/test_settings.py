@@ -7,7 +7,7 @@ import pytest
 import typer
 from pydantic import BaseModel
 
-from adapter.cli.main import app
+from adapter.cli.commands import app
 from adapter.controller.settings import ControllerSettings
 from adapter.instance.settings import InstanceSettings
 from tests.tidy.tree import ROOT

@@ -5,11 +5,11 @@ from typing import Final
 
 from adapter.controller.desired.declared import container_named, memory_request, resource
 from adapter.controller.desired.names import LABEL_CHARS_MAX, MODELS_DISK_ANNOTATION
-from adapter.controller.desired.quantities import parse_bytes
 from adapter.controller.desired.ways import Way, way_of
 from adapter.controller.manifests.annotations import annotation
 from adapter.controller.manifests.complaints import BadManifest, Complaint
 from adapter.controller.plans import RuntimePlan
+from adapter.controller.quantities import parse_bytes
 from adapter.domain.specs import BuiltInAdapter, RuntimeSpec
 
 BUFFER_BYTES: Final = 268_435_456

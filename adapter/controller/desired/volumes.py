@@ -20,10 +20,10 @@ from adapter.controller.desired.names import (
     TLS_VOLUME,
     TMP_VOLUME,
 )
-from adapter.controller.desired.quantities import as_quantity, parse_bytes, scaled
 from adapter.controller.desired.sockets import socket_folders
 from adapter.controller.desired.ways import Way, way_of
 from adapter.controller.plans import RuntimePlan
+from adapter.controller.quantities import as_quantity, parse_bytes, scaled
 from adapter.domain.kinds import Manifest
 from adapter.domain.specs import RuntimeSpec
 

@@ -24,7 +24,7 @@ from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
 AT_ONCE = 4
-PAUSE_S = 0.01
+PAUSE_S = 0.02
 CALL_S_MAX = 10.0
 TELL_EVERY_S = 0.1
 COMPLAINTS_MAX = 5

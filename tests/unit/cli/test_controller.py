@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from adapter.cli import controller
-from adapter.cli.main import app
+from adapter.cli.commands import app
 from adapter.cli.settings import settings_table
 from adapter.controller.settings import ControllerSettings
 

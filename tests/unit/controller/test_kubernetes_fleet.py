@@ -206,6 +206,19 @@ async def test_a_withdrawn_namespace_has_nothing_left(world: World) -> None:
     assert world.names() == set()
 
 
+async def test_a_door_comes_and_goes_with_the_plan_and_is_no_runtime(world: World) -> None:
+    door = (DEPLOYMENT.name, "modelmesh-serving--door")
+    async with world.fleet() as fleet:
+        await fleet.prepare(replace(FULL, door=True))
+        assert world.names(DEPLOYMENT) == {door}
+        assert fleet.health("apples", "door").wanted == fleet.health("apples", "-door").wanted == 0
+        await fleet.prepare(FULL)
+        assert world.names(DEPLOYMENT) == set()
+        await fleet.prepare(replace(FULL, door=True))
+        await fleet.withdraw("apples")
+    assert world.names() == set()
+
+
 async def test_what_the_controller_before_us_left_is_withdrawn_too(world: World) -> None:
     async with world.fleet() as fleet:
         await fleet.prepare(FULL)

@@ -10,6 +10,8 @@ from tests.fakes.declared_mesh import DeclaredMesh
 from tests.unit.controller.managed import HOME, NS, AController, a_controller, isvc, predictor, runtime
 
 LOADED = ("Loaded", "", "UpToDate")
+IRIS = Key(kind=INFERENCE_SERVICE, name="iris", namespace=NS)
+WRONG = {"status": {"modelStatus": {"states": {"activeModelState": "Pending"}}}}
 
 
 async def test_a_declared_model_becomes_registered_loaded_and_ready() -> None:
@@ -27,6 +29,37 @@ async def test_nothing_is_written_of_what_is_as_it_should_be() -> None:
         it.mesh.tell(NS, "iris")
         await it.settle()
         assert it.cluster.writes == []
+
+
+async def test_what_it_writes_itself_is_not_looked_at_again() -> None:
+    async with a_controller(runtime("server"), isvc("iris")) as it:
+        it.mesh.tell = lambda namespace, vmodel: None
+        before = it.manager.looks
+        it.cluster.put(isvc("iris", "iris-2"))
+        await it.settle()
+        assert it.state("iris") == LOADED
+        assert it.manager.looks - before == 2, "at the model, and at the runtime that it needs"
+
+
+async def test_a_status_that_somebody_else_writes_is_mended() -> None:
+    async with a_controller(runtime("server"), isvc("iris")) as it:
+        await it.cluster.patch_status(IRIS, WRONG)
+        await it.settle()
+        assert it.state("iris") == LOADED
+
+
+async def test_even_while_it_writes_itself() -> None:
+    async with a_controller(runtime("server"), isvc("iris"), mesh=DeclaredMesh(slow=True)) as it:
+
+        def meddle(verb: str, key: Key) -> None:
+            it.cluster.before = None
+            it.cluster.put({**(it.cluster.now(key) or {}), **WRONG})
+
+        it.cluster.before = meddle
+        it.mesh.finish(NS, "iris")
+        await it.settle()
+        assert it.cluster.before is None
+        assert it.state("iris") == LOADED
 
 
 async def test_a_load_that_ends_later_is_told_when_it_ends() -> None:

@@ -178,7 +178,9 @@ async def test_in_a_namespace_that_is_looked_after_no_more_it_can_go() -> None:
 
 
 async def test_one_of_two_kinds_is_let_go_without_harm_to_the_other() -> None:
-    async with a_controller(runtime("server"), isvc("iris"), predictor("iris")) as it:
+    async with a_controller(runtime("server"), isvc("iris")) as it:
+        it.cluster.put(predictor("iris"))
+        await it.settle()
         it.cluster.drop(it.key("iris", PREDICTOR))
         await it.settle()
         assert it.cluster.now(it.key("iris", PREDICTOR)) is None

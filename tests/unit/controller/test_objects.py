@@ -5,7 +5,7 @@ import pytest
 
 from adapter.cluster.cluster import Changed, Listed
 from adapter.controller.manifests.complaints import BadManifest, Complaint
-from adapter.controller.objects import Objects, Turn
+from adapter.controller.objects import Objects, Seen, Turn
 from adapter.domain.kinds import INFERENCE_SERVICE, Key, Manifest
 
 
@@ -109,3 +109,65 @@ def test_a_list_of_one_namespace_says_nothing_of_another(objects: Objects[str]) 
     objects.hear(Listed(objects=[manifest("a")]), namespace="ns")
     assert objects.hear(Listed(objects=[]), namespace="elsewhere") == []
     assert told(objects.hear(Listed(objects=[]), namespace="ns")) == [("a", "a", None)]
+
+
+# What we write ourselves.
+
+ANSWER = manifest("a", revision=2)
+KEY = Key(kind=INFERENCE_SERVICE, name="a", namespace="ns")
+
+
+def heard(objects: Objects[str], manifest: Manifest | None) -> bool:
+    """Whether that was news."""
+    return bool(objects.hear(changed("a", manifest)))
+
+
+@pytest.fixture
+def seen(objects: Objects[str]) -> Seen[str]:
+    [turn] = objects.hear(changed("a", manifest("a")))
+    assert turn.after is not None
+    return turn.after
+
+
+@pytest.mark.parametrize("is_heard_first", [True, False])
+def test_a_status_that_we_write_is_no_news(
+    objects: Objects[str], reader: Reader, seen: Seen[str], is_heard_first: bool
+) -> None:
+    with objects.writing(KEY):
+        assert not (is_heard_first and heard(objects, ANSWER))
+        known = objects.written(seen, ANSWER)
+    assert not heard(objects, ANSWER)
+    assert known is objects.get("ns", "a")
+    assert known is not None
+    assert (known.manifest, known.spec, reader.read) == (ANSWER, "a", 1)
+
+
+def test_what_was_before_it_is_none_either(objects: Objects[str], seen: Seen[str]) -> None:
+    assert objects.written(seen, manifest("a", revision=3))
+    assert not heard(objects, manifest("a", revision=2))
+    assert heard(objects, manifest("a", revision=4))
+
+
+def test_a_list_counts_whatever_is_known_by_then(objects: Objects[str], seen: Seen[str]) -> None:
+    assert objects.written(seen, manifest("a", revision=3))
+    assert objects.hear(Listed(objects=[manifest("a", revision=2)]))
+
+
+def test_another_status_meanwhile_is_found_out(objects: Objects[str], seen: Seen[str]) -> None:
+    with objects.writing(KEY):
+        assert not heard(objects, manifest("a", revision=3))
+        assert objects.written(seen, ANSWER) is None
+    assert heard(objects, manifest("a", revision=4))
+
+
+def test_an_answer_with_another_wish_is_left_to_the_news(objects: Objects[str], seen: Seen[str]) -> None:
+    other = manifest("a", revision=2, wish="b")
+    assert objects.written(seen, other) is None
+    assert heard(objects, other)
+
+
+def test_another_wish_is_news_while_we_write(objects: Objects[str], seen: Seen[str]) -> None:
+    with objects.writing(KEY):
+        assert heard(objects, manifest("a", revision=2, wish="b"))
+        assert heard(objects, None)
+    assert objects.written(seen, ANSWER) is None

@@ -10,9 +10,7 @@ NOW_MS = 1_000_000
 
 def record(runtime: str = "sk", idle_since_ms: int | None = None) -> InstanceRecord:
     labels = ("mt:sklearn", f"rt:{runtime}") if runtime else ()
-    return InstanceRecord(
-        boot="b", address="a:1", started_ms=0, labels=labels, idle_since_ms=idle_since_ms
-    )
+    return InstanceRecord(boot="b", address="a:1", started_ms=0, labels=labels, idle_since_ms=idle_since_ms)
 
 
 class Told:
@@ -21,9 +19,7 @@ class Told:
     def __init__(self) -> None:
         self.now_ms = NOW_MS
         self.keys: list[RuntimeKey] = []
-        self.usage = Usage(
-            tell=self.keys.append, runtimes=lambda _: ["sk", "tf"], now_ms=lambda: self.now_ms
-        )
+        self.usage = Usage(tell=self.keys.append, runtimes=lambda _: ["sk", "tf"], now_ms=lambda: self.now_ms)
 
     def wanted_ms(self, runtime: RuntimeKey = SK) -> int | None:
         return self.usage.last_wanted_ms(runtime, serves=lambda type_: type_ == runtime.name)

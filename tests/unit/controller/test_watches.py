@@ -50,7 +50,7 @@ async def test_everything_that_can_be_read_is_followed() -> None:
     assert cluster.listed == {**dict.fromkeys(OPTIONAL, None), NAMESPACE: None, SECRET: HOME}
 
 
-@pytest.mark.parametrize("kind", OPTIONAL, ids=str)
+@pytest.mark.parametrize("kind", sorted(OPTIONAL, key=str), ids=str)
 async def test_what_cannot_be_read_is_not_followed(kind: Kind, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     assert await missing_watches(Limited(kind), settings()) == {kind}

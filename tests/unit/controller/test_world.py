@@ -220,6 +220,30 @@ def test_a_secret_is_of_its_namespace() -> None:
     assert world.secret(HOME, "storage-config") is None
 
 
+def test_what_runs_waits_for_the_secrets_of_its_namespace_and_of_the_own_one() -> None:
+    world = a_world()
+    for kind, where in ((CLAIM, NS), (SECRET, NS), (SECRET, HOME)):
+        assert not world.is_known(NS)
+        world.hear(kind, Listed(objects=[]), namespace=where)
+    assert world.is_known(NS) is world.is_known(HOME) is True
+    assert not world.is_known("other")
+    world.unknown(NS)
+    assert (world.is_known(NS), world.is_known(HOME)) == (False, True)
+
+
+def test_what_is_not_followed_is_not_waited_for() -> None:
+    assert a_world(kinds=FOLLOWED - {SECRET}).is_known(NS)
+
+
+def test_claims_are_waited_for_where_any_may_be_used() -> None:
+    world = a_world(config=ControllerConfig(allow_any_claim=True))
+    for where in (NS, HOME):
+        world.hear(SECRET, Listed(objects=[]), namespace=where)
+    assert not world.is_known(NS)
+    world.hear(CLAIM, Listed(objects=[]), namespace=NS)
+    assert world.is_known(NS)
+
+
 # What is to be looked at.
 
 
@@ -308,7 +332,9 @@ def test_who_serves_a_type_is_known_as_the_instances_know_it() -> None:
     first = [{"name": "sklearn", "autoSelect": True, "priority": 2}]
     formats = [{"name": "sklearn", "autoSelect": True, "priority": 1}]
     world = a_world(
-        runtime("a", supportedModelFormats=first), runtime("b", supportedModelFormats=formats), runtime("c", "onnx")
+        runtime("a", supportedModelFormats=first),
+        runtime("b", supportedModelFormats=formats),
+        runtime("c", "onnx"),
     )
 
     def able(type_: str) -> list[str]:

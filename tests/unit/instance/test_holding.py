@@ -97,7 +97,8 @@ async def test_without_the_setting_nothing_is_held() -> None:
     async with a_door(given(capacity_bytes=0, hold_s=0.0)) as (mesh, door):
         began_s = door.clock.now_s()
         assert (await door.infer("iris", timeout_s=30.0)).code is Code.RESOURCE_EXHAUSTED
-        assert (door.clock.now_s() - began_s, mesh.written("wanted/")) == (pytest.approx(0, abs=0.1), [])
+        assert door.clock.now_s() - began_s < 0.1
+        assert mesh.written("wanted/") == []
 
 
 async def test_a_call_that_somebody_could_answer_is_not_held() -> None:

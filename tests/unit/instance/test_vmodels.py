@@ -5,7 +5,7 @@ import pytest
 
 from adapter.domain.errors import Code, InvalidRequest, ModelNotFound, RegistryUnavailable
 from adapter.domain.ids import ModelId
-from adapter.domain.records import ModelRecord, VModelRecord
+from adapter.domain.records import CopyRules, ModelRecord, VModelRecord
 from adapter.domain.status import ModelStatus
 from adapter.instance.vmodels import SYNC_S_MAX, VModelsReadOnly
 from adapter.mesh.vmodel_states import VModelStatus
@@ -79,6 +79,17 @@ async def test_a_new_alias_has_its_target_loaded_if_it_is_asked_to(
 ) -> None:
     await instance.vmodels.set(asked(A, **fields))
     assert instance.mesh.asked == calls
+
+
+async def test_whoever_looks_after_copies_is_told_of_rules_when_they_come(instance: Aliased) -> None:
+    ruled: list[tuple[ModelId, CopyRules]] = []
+    instance.vmodels.on_rules = lambda model, record: ruled.append((model, record.rules))
+    await instance.vmodels.set(asked(A))
+    assert ruled == []
+    two = asked(ModelId("c"), info=INFO, rules=CopyRules(copies_min=2))
+    await instance.vmodels.set(two)
+    await instance.vmodels.set(two)
+    assert ruled == [(ModelId("c"), CopyRules(copies_min=2))]
 
 
 async def test_what_is_on_its_way_tells_of_both_models(instance: Aliased) -> None:
