@@ -109,9 +109,6 @@ class ControllerSettings(BaseSettings):
     webhook_url: str = named(
         "REMESH_WEBHOOK_URL", default="", about="how the API server reaches them, if not by their Service"
     )
-    install_crds: bool = named(
-        "REMESH_INSTALL_CRDS", default=False, about="install our resource definitions where none are"
-    )
     resync_s: Seconds = named(
         "REMESH_RESYNC_S", default=600.0, about="every registration is checked again within so long"
     )

@@ -70,7 +70,7 @@ class Quickstart:
     rows: Path
     """A file with rows of digits, and what scikit-learn says of them."""
     expected: list[int]
-    before: frozenset[str] = frozenset()
+    before: frozenset[str]
     """What was there before it was installed."""
 
     def kubectl(self, *words: str, stdin: str = "") -> str:
@@ -92,16 +92,16 @@ class Quickstart:
         self.wait_for("deployment/modelmesh-controller", "condition=Available", seconds=START_S_MAX)
         self.wait_for("job/minio-fill", "condition=Complete", seconds=START_S_MAX)
 
-    def everything(self) -> frozenset[str]:
-        """All objects of the cluster but those that come and go by themselves, as `kubectl` names them."""
-        words = ("api-resources", "--verbs=list", "--output=name", "--cached=false")
-        kinds = [each for each in self.plane.kubectl(*words).split() if not each.startswith("events")]
-        columns = "KIND:.kind,IN:.metadata.namespace,NAME:.metadata.name"
-        told = self.plane.kubectl(
-            *("get", ",".join(kinds), "--all-namespaces", "--no-headers"),
-            *("--output", f"custom-columns={columns}"),
+    def left_over(self) -> list[str]:
+        """What is there now and was not before."""
+        return sorted(everything(self.plane) - self.before)
+
+    def configure(self, text: str) -> None:
+        """Write `model-serving-config`."""
+        self.kubectl(
+            *("patch", "configmap", "model-serving-config", "--type=merge"),
+            *("--patch", json.dumps({"data": {"config.yaml": text}})),
         )
-        return frozenset(" ".join(line.split()) for line in told.splitlines())
 
     # What happens.
 
@@ -232,6 +232,17 @@ class Traffic:
         )
 
 
+def everything(plane: ControlPlane) -> frozenset[str]:
+    """All objects of the cluster but events, by kind, namespace and name."""
+    kinds = plane.kubectl("api-resources", "--verbs=list", "--output=name", "--cached=false").split()
+    told = plane.kubectl(
+        *("get", ",".join(each for each in kinds if not each.startswith("events"))),
+        *("--all-namespaces", "--no-headers"),
+        "--output=custom-columns=KIND:.kind,IN:.metadata.namespace,NAME:.metadata.name",
+    )
+    return frozenset(" ".join(line.split()) for line in told.splitlines())
+
+
 @contextmanager
 def prepared(folder: Path) -> Iterator[Quickstart]:
     """A control plane and a Node, with our kinds and nothing of them. Skips the test where there are none."""
@@ -241,12 +252,13 @@ def prepared(folder: Path) -> Iterator[Quickstart]:
     expected: list[int] = example.expected.tolist()
     rows = folder / "rows.json"
     rows.write_text(json.dumps({"rows": example.rows.tolist(), "expected": expected}))
-    known = images()
     with (
         control_plane.running(folder / "plane") as plane,
-        running_node(plane.kubeconfig(), known, folder=folder) as node,
+        running_node(plane.kubeconfig(), images(), folder=folder) as node,
     ):
         plane.kubectl("apply", "--server-side", "-k", str(DEPLOY / "crds"))
         plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
-        yield Quickstart(plane=plane, node=node, folder=folder, rows=rows, expected=expected)
+        yield Quickstart(
+            plane=plane, node=node, folder=folder, rows=rows, expected=expected, before=everything(plane)
+        )
         assert "Traceback" not in node.said, node.said

@@ -27,7 +27,6 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "adapter/up/declared_mesh.py": "tests/integration/test_manifests.py has one up",
     "adapter/up/looking_after.py": "likewise",
     "adapter/cli/instance.py": "it only starts; every test of tests/integration with an instance runs it",
-    "adapter/cli/commands.py": "the names of the commands; tests/integration/test_commands.py calls each",
     "adapter/cli/main.py": "tests/integration/test_ended_at_once.py ends it; test_commands.py calls it",
     "adapter/cli/models.py": "it asks a mesh and prints; tests/integration/test_commands.py",
     "adapter/demo/asking.py": "tests/integration/test_demo.py runs the demo",

@@ -38,4 +38,3 @@ def test_a_folder_that_takes_no_files_is_told(tmp_path: Path) -> None:
     (tmp_path / "files").touch()
     with pytest.raises(Refused, match="cannot take the models: Not a directory"):
         put([EXAMPLE], tmp_path / "files")
-
