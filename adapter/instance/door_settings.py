@@ -10,9 +10,9 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings
 
+from adapter.domain.named import named
 from adapter.http2.flow import Limits
 from adapter.http2.frames import DEFAULT_FRAME_BYTES, DEFAULT_WINDOW, FRAME_BYTES_MAX, WINDOW_MAX
-from adapter.domain.named import named
 from adapter.servers.payload_uris import BadPayloadProcessors, parse_processors
 from adapter.servers.rest_options import RestOptions
 from adapter.servers.tls import BadTls, ClientTls, ServerTls, server_tls

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.integration import quickstarts
-from tests.integration.controllers import wait_until
+from tests.integration.controllers import Object, wait_until
 from tests.integration.deployed import DEPLOY
 from tests.integration.quickstarts import GONE_S_MAX, NAMESPACE, OVERLAY, SERVICE, Quickstart
 
@@ -79,7 +79,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quickstart]:
 
 @pytest.fixture
 def it(shared: Quickstart) -> Iterator[Quickstart]:
-    shared.configure("podsPerRuntime: 2")
+    shared.configure("podsPerRuntime: 2\n")  # as the overlay has it
     yield shared
     shared.plane.tried("--namespace", NAMESPACE, "delete", "isvc", "--all", "--timeout=30s")
 
@@ -99,6 +99,24 @@ def test_the_isvc_of_the_guide_is_served(it: Quickstart, manifest: str) -> None:
     tensor = {"name": "predict", "shape": [len(rows), 64], "datatype": "FP64", "data": rows}
     answer = httpx.post(f"http://{address}:8008/v2/models/{NAME}/infer", json={"inputs": [tensor]})
     assert answer.json()["outputs"][0]["data"] == it.expected
+
+
+def test_applied_again_it_is_as_it_was(it: Quickstart) -> None:
+    """Also what is empty there, and filled by the controller."""
+    kinds = "deployments,services,validatingwebhookconfigurations,mutatingwebhookconfigurations"
+
+    def found() -> dict[str, Object]:
+        return {f"{each['kind']} {each['metadata']['name']}": each for each in it.read(kinds)["items"]}
+
+    def filled() -> list[Object]:
+        return [each for name, each in found().items() if "Webhook" in name and each.get("webhooks")]
+
+    it.soon(lambda: len(filled()) == 2)
+    before = found()
+    it.plane.kubectl("apply", "--server-side", "-k", OVERLAY)
+    after = found()
+    for name, each in before.items():
+        assert each.get("spec", each.get("webhooks")) == after[name].get("spec", after[name].get("webhooks"))
 
 
 @pytest.mark.parametrize("change", ["restart", "runtime"])
