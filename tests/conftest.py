@@ -2,7 +2,12 @@
 
 import asyncio
 
+import hypothesis
 import pytest
+
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("remesh", deadline=None)
+hypothesis.settings.load_profile("remesh")
 
 
 def pytest_configure() -> None:
