@@ -1,30 +1,42 @@
-"""The commands of `remesh`, by their names."""
+"""The commands of `remesh`, by their names; each is a module of this package."""
+
+from importlib import import_module
+from typing import Final
 
 import typer
 
-from adapter.cli import apply, controller, delete, demo, describe, explain, get, infer, instance, registry, up
-from adapter.cli.settings import settings_help
-from adapter.controller.settings import ControllerSettings
-from adapter.instance.settings import InstanceSettings
-
-app = typer.Typer(
-    name="remesh",
-    help="Serve very many machine-learning models on few machines.",
-    epilog="Begin with `remesh demo`: a mesh on this machine, with example models and a first prediction.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+NAMES: Final = (
+    *("apply", "controller", "delete", "demo", "describe", "explain", "get", "infer", "instance"),
+    *("registry", "up"),
 )
-app.command("apply")(apply.command)
-app.command("controller", epilog=settings_help(ControllerSettings))(controller.command)
-app.command("delete")(delete.command)
-app.command("demo")(demo.command)
-app.command("describe")(describe.command)
-app.command("explain")(explain.command)
-app.command("get")(get.command)
-app.command("infer")(infer.command)
-app.command("instance", epilog=settings_help(InstanceSettings))(instance.command)
-app.command("registry")(registry.command)
-app.command("up")(up.command)
+
+EPILOG: Final = (
+    "Begin with `remesh demo`: a mesh on this machine, with example models and a first prediction."
+)
+
+
+def application(first: str) -> typer.Typer:
+    """With the one command that is called; if that is none of them (`--help`, a typo), with all.
+
+    All of them together take a second to be imported, which a pod or a `remesh get` need not wait for.
+    """
+    app = typer.Typer(
+        name="remesh",
+        help="Serve very many machine-learning models on few machines.",
+        epilog=EPILOG,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+    )
+    app.callback()(_nothing)
+    for name in [first] if first in NAMES else NAMES:
+        module = import_module(f"adapter.cli.{name}")
+        epilog = module.epilog() if hasattr(module, "epilog") else None
+        app.command(name, epilog=epilog)(module.command)
+    return app
+
+
+def _nothing() -> None:
+    """With a callback, a single command keeps its name."""

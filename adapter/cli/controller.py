@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from adapter.cli.running import fail, run
-from adapter.cli.settings import BadSettings, read_settings
+from adapter.cli.settings import BadSettings, read_settings, settings_help
 from adapter.controller.settings import ControllerSettings
 from adapter.telemetry import logs
 
@@ -79,3 +79,8 @@ def command(  # noqa: PLR0913 - its options
     from adapter.controller.program import run_controller  # with lightkube, which no other command needs
 
     run(run_controller(settings))
+
+
+def epilog() -> str:
+    """The end of its help."""
+    return settings_help(ControllerSettings)

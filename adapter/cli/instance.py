@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from adapter.cli.running import fail, run
-from adapter.cli.settings import BadSettings, read_settings
+from adapter.cli.settings import BadSettings, read_settings, settings_help
 from adapter.instance.instance import run_instance
 from adapter.instance.settings import InstanceSettings
 from adapter.telemetry import logs
@@ -43,3 +43,8 @@ def command(
         fail(f"these settings must be mended first:\n{error}")
     logs.configure(level=settings.log_level, form=settings.log_format)
     run(run_instance(settings, variables=os.environ), told_in=settings.termination_path)
+
+
+def epilog() -> str:
+    """The end of its help."""
+    return settings_help(InstanceSettings)

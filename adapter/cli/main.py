@@ -1,6 +1,7 @@
 """The `remesh` command."""
 
 import signal
+import sys
 from types import FrameType
 
 
@@ -9,9 +10,9 @@ def main() -> None:
     # The first process of a container outlives signals that it has not asked for, and is killed only when the
     # grace of its pod is over. To import the rest takes longer than some pods live.
     signal.signal(signal.SIGTERM, _end)
-    from adapter.cli.commands import app
+    from adapter.cli.commands import application
 
-    app()
+    application(sys.argv[1] if len(sys.argv) > 1 else "")()
 
 
 def _end(number: int, _frame: FrameType | None) -> None:

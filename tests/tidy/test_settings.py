@@ -7,7 +7,7 @@ import pytest
 import typer
 from pydantic import BaseModel
 
-from adapter.cli.commands import app
+from adapter.cli.commands import application
 from adapter.controller.settings import ControllerSettings
 from adapter.instance.settings import InstanceSettings
 from tests.tidy.tree import ROOT
@@ -66,7 +66,7 @@ def test_every_setting_of_modelmeshs_controller_has_a_row() -> None:
 
 
 def test_every_flag_of_modelmeshs_controller_is_an_option_and_its_variable_a_setting() -> None:
-    command = typer.main.get_command(app).commands["controller"]  # type: ignore[attr-defined]
+    command = typer.main.get_command(application("")).commands["controller"]  # type: ignore[attr-defined]
     options = {name for parameter in command.params for name in parameter.opts}
     told = re.findall(r"^\| `(--[a-z-]+)` \| (honoured[^|]*) \|$", OF_CONTROLLER, flags=re.MULTILINE)
     assert {flag for flag, _ in told} - options == set()

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from adapter.cli import controller
-from adapter.cli.commands import app
+from adapter.cli.commands import application
 from adapter.cli.settings import settings_table
 from adapter.controller.settings import ControllerSettings
 
@@ -32,7 +32,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ControllerSettings
 
 
 def asked(*options: str) -> Result:
-    return CliRunner().invoke(app, ["controller", *options])
+    return CliRunner().invoke(application(""), ["controller", *options])
 
 
 def test_help_names_every_option_of_modelmeshs_controller_and_every_variable() -> None:
