@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import ceil
 
 from tests.integration.controllers import NAMESPACE, Managed, Object, isvc, reason_of, state_of, wait_until
 
@@ -68,7 +69,7 @@ def many(test: str) -> dict[str, Fate]:
     """By name: half of them good, the others with errors of three kinds."""
     made = {f"good-{n}": good(f"good-{n}") for n in range(MANY // 2)}
     for kind in ("both", "unknown", "failing"):
-        made |= {f"{kind}-{n}": FATES[kind](f"{kind}-{n}", test) for n in range(MANY // 6)}
+        made |= {f"{kind}-{n}": FATES[kind](f"{kind}-{n}", test) for n in range(ceil(MANY / 6))}
     return made
 
 
