@@ -36,6 +36,10 @@ APPLY_PATCH: Final = "application/apply-patch+yaml"
 _OK_MAX: Final = 299
 
 
+class WentQuiet(ClusterUnavailable):
+    """Nothing came for as long as was waited for."""
+
+
 class ApiRefused(Exception):
     """The API server's answer is no, in its own words; whoever asked knows which error that is."""
 
@@ -136,7 +140,7 @@ class KubernetesApi:
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """An answer that goes on, line by line, within the block. Raises as `call` does.
 
-        `ClusterUnavailable` also when nothing at all came for so long.
+        `WentQuiet` when nothing at all came for so long.
         """
         timeout = httpx2.Timeout(quiet_s_max, connect=CONNECT_S_MAX)
         request = self._client.build_request(
@@ -148,6 +152,8 @@ class KubernetesApi:
                 if answer.status_code > _OK_MAX:
                     raise _refusal(answer.status_code, await answer.aread())
                 yield split_lines(answer.aiter_bytes())
+            except httpx2.ReadTimeout as error:
+                raise WentQuiet(f"the API server at {self.account.server} went quiet") from error
             finally:
                 await answer.aclose()
 

@@ -13,7 +13,7 @@ import orjson
 
 from adapter.aio.clock import Clock
 from adapter.cluster.cluster import Changed, ClusterRefused, ClusterUnavailable, KindMissing, Listed
-from adapter.cluster.kubernetes_api import ApiRefused
+from adapter.cluster.kubernetes_api import ApiRefused, WentQuiet
 from adapter.cluster.kubernetes_paths import kind_path, watch_params
 from adapter.domain.errors import AdapterError
 from adapter.domain.kinds import Kind, Manifest, key_of
@@ -87,6 +87,10 @@ class Follower:
                     self._failures = 0
                     if changed is not None:
                         yield changed
+        except WentQuiet:
+            # Where nothing happens some servers say nothing at all; a dead one is met by the next try.
+            if self._clock.now_s() - began_s < PAUSE_S_FIRST:
+                raise
         except ApiRefused as error:
             if error.status != GONE:
                 raise self._meant(error) from error

@@ -91,10 +91,10 @@ class Manager:
         """How often something was looked at."""
         self.failures = 0
 
-    def add(self, *keys: WorkKey) -> None:
-        """They are to be looked at."""
+    def add(self, *keys: WorkKey, routine: bool = False) -> None:
+        """They are to be looked at; what is routine, after all that somebody waits for."""
         for key in keys:
-            self.queue.add(key)
+            self.queue.add(key, routine=routine)
         self._added.set()
 
     def _used(self, runtime: RuntimeKey) -> None:
@@ -145,20 +145,21 @@ class Manager:
         for turn in turns:
             if kind == NAMESPACE:
                 self._look_after(turn.key.name)
-            self.add(*work_of(self.world, kind, turn))
+            # What somebody changes now comes before all that there was when we began.
+            self.add(*work_of(self.world, kind, turn), routine=isinstance(news, Listed))
             if kind == SECRET and turn.key.name == self.world.scope.etcd_secret:
                 for each in filter(self.world.is_enabled, self.world.affected(turn.key)):
                     self._events.again(each)
         if namespace is not None and not was_known and self.world.is_known(namespace):
             is_home = namespace == self.world.scope.namespace
             for each in list(self.world.enabled()) if is_home else [namespace]:
-                self.add(*work_in(self.world, each))
+                self.add(*work_in(self.world, each), routine=True)
         if turns and kind in (SERVING_RUNTIME, CLUSTER_SERVING_RUNTIME):
             self._selections_changed({turn.key.namespace for turn in turns if turn.key.namespace})
         if self.world.is_listed and not self._listed.is_set():
             self._listed.set()
             for each in self.world.enabled():
-                self.add(*work_in(self.world, each))
+                self.add(*work_in(self.world, each), routine=True)
 
     def _selections_changed(self, namespaces: Iterable[str]) -> None:
         """Runtimes came, went or changed: whoever is served by others now is looked at again."""
@@ -212,7 +213,7 @@ class Manager:
             parts = max(int(self._options.resync_s / RESYNC_BATCH_S), 1)
             for part in range(parts):
                 await self._doors.clock.sleep(RESYNC_BATCH_S)
-                self.add(*keys[part::parts])
+                self.add(*keys[part::parts], routine=True)
 
     # The work.
 

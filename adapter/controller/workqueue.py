@@ -1,11 +1,12 @@
 """Which objects are to be looked at, each at most once at a time, those that failed after a pause.
 
 As client-go's work queue: a key that comes while it is worked on is looked at again afterwards; keys that
-come often before anybody has time for them are looked at once. Time is an argument.
+come often before anybody has time for them are looked at once. What is only routine comes after all that
+somebody waits for. Time is an argument.
 """
 
 import heapq
-from collections import deque
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -33,9 +34,9 @@ class WorkQueue(Generic[K]):
 
     def __init__(self, backoff: Backoff = Backoff()) -> None:
         self._backoff = backoff
-        self._waiting: deque[K] = deque()
-        self._listed: set[K] = set()
-        """Those of `_waiting`."""
+        self._waiting: OrderedDict[K, None] = OrderedDict()
+        self._routine: OrderedDict[K, None] = OrderedDict()
+        """They wait, too, and have time."""
         self._taken: set[K] = set()
         self._again: set[K] = set()
         """Taken, and added meanwhile."""
@@ -45,20 +46,24 @@ class WorkQueue(Generic[K]):
         self._order = 0
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._waiting) + len(self._routine)
 
-    def add(self, key: K) -> None:
-        """It is to be looked at now."""
+    def add(self, key: K, *, routine: bool = False) -> None:
+        """It is to be looked at now; what is routine, when there is nothing else."""
         self._due_s.pop(key, None)
         if key in self._taken:
             self._again.add(key)
-        elif key not in self._listed:
-            self._listed.add(key)
-            self._waiting.append(key)
+        elif key in self._waiting:
+            return
+        elif routine:
+            self._routine.setdefault(key)
+        else:
+            self._routine.pop(key, None)
+            self._waiting[key] = None
 
     def add_later(self, key: K, at_s: float) -> None:
         """It is to be looked at then, or sooner if it is wanted sooner."""
-        if key in self._listed or self._due_s.get(key, at_s + 1.0) <= at_s:
+        if key in self._waiting or key in self._routine or self._due_s.get(key, at_s + 1.0) <= at_s:
             return
         self._due_s[key] = at_s
         self._order += 1
@@ -69,10 +74,10 @@ class WorkQueue(Generic[K]):
         while (due_s := self.next_due_s()) is not None and due_s <= now_s:
             _, _, key = heapq.heappop(self._later)
             self.add(key)
-        if not self._waiting:
+        lane = self._waiting or self._routine
+        if not lane:
             return None
-        key = self._waiting.popleft()
-        self._listed.discard(key)
+        key, _ = lane.popitem(last=False)
         self._taken.add(key)
         return key
 
@@ -104,7 +109,7 @@ class WorkQueue(Generic[K]):
 
     def check(self) -> None:
         """What must always hold."""
-        assert self._listed == set(self._waiting), "each that waits is listed"
-        assert len(self._listed) == len(self._waiting), "and waits once"
-        assert not self._listed & self._taken, "nobody has what waits"
+        waiting, routine = set(self._waiting), set(self._routine)
+        assert not waiting & routine, "each waits once"
+        assert not (waiting | routine) & self._taken, "nobody has what waits"
         assert self._again <= self._taken, "what comes again is being worked on"

@@ -10,8 +10,8 @@ import pytest
 
 from adapter.aio.clock import LoopClock
 from adapter.cluster.cluster import Changed, ClusterUnavailable, KindMissing, Listed
-from adapter.cluster.kubernetes_api import ApiRefused
-from adapter.cluster.kubernetes_watch import MISSING_S, PAUSE_S_MAX, Follower
+from adapter.cluster.kubernetes_api import ApiRefused, WentQuiet
+from adapter.cluster.kubernetes_watch import MISSING_S, PAUSE_S_MAX, QUIET_S_MAX, Follower
 from adapter.domain.errors import AdapterError
 from adapter.domain.kinds import CONFIG_MAP, Key, Manifest
 
@@ -60,6 +60,8 @@ class Server:
         assert path == "/api/v1/namespaces/a/configmaps"
         self._note(params["resourceVersion"])
         told = self._watches.pop(0) if len(self._watches) > 1 else self._watches[0]
+        if isinstance(told, WentQuiet):
+            await asyncio.sleep(quiet_s_max)
         if isinstance(told, Exception):
             raise told
         yield self._said(told)
@@ -159,6 +161,17 @@ async def test_lists_that_work_do_not_shorten_the_pauses_of_watches_that_do_not(
 async def test_a_watch_that_ends_at_once_is_no_tight_loop() -> None:
     server = Server(lists=[5], watches=[[]])
     assert len(await asked_within(server, 600)) < 2 * 600 / PAUSE_S_MAX
+
+
+async def test_where_nothing_happens_a_watch_is_taken_up_again_without_a_word(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server = Server(lists=[7], watches=[WentQuiet("nothing came")])
+    assert await asked_within(server, 3.5 * QUIET_S_MAX) == pytest.approx(
+        [0, 0, *(QUIET_S_MAX * n for n in (1, 2, 3))]
+    )
+    assert server.asked == ["list", "7", "7", "7", "7"]
+    assert "cannot follow" not in caplog.text
 
 
 async def test_a_kind_that_is_missing_is_looked_for_now_and_then() -> None:

@@ -46,6 +46,17 @@ def test_what_is_wanted_now_is_not_looked_at_a_second_time_later() -> None:
     assert queue.next_due_s() is None
 
 
+def test_what_somebody_waits_for_comes_before_what_is_routine() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for key in ("a", "b", "c"):
+        queue.add(key, routine=True)
+    queue.add("d")
+    queue.add("b")
+    queue.add("d", routine=True)
+    assert len(queue) == 4
+    assert [queue.take(0) for _ in range(5)] == ["d", "b", "a", "c", None]
+
+
 def test_pauses_double_and_end_with_a_success() -> None:
     queue: WorkQueue[str] = WorkQueue(Backoff(first_s=1.0))
     now_s, pauses = 0.0, []
@@ -77,9 +88,9 @@ class QueueMachine(RuleBasedStateMachine):
         self.owed: set[int] = set()
         """Added and not taken since."""
 
-    @rule(key=st.integers(0, 4))
-    def add(self, key: int) -> None:
-        self.queue.add(key)
+    @rule(key=st.integers(0, 4), routine=st.booleans())
+    def add(self, key: int, routine: bool) -> None:
+        self.queue.add(key, routine=routine)
         self.owed.add(key)
 
     @rule(key=st.integers(0, 4), delay=st.integers(0, 5))
