@@ -163,10 +163,11 @@ class RuntimeWork:
 
     def _declared(self, key: RuntimeKey) -> Seen[RuntimeSpec] | None:
         """What declares it: an object of the namespace, or else of the cluster."""
-        own = self._world.runtimes.get(key.namespace, key.name)
+        name = self._world.declared_as(key)
+        own = self._world.runtimes.get(key.namespace, name)
         if own is not None and (own.spec is None or own.spec.multi_model or self._world.scope.every_mode):
             return own
-        return self._world.cluster_runtimes.get("", key.name)
+        return self._world.cluster_runtimes.get("", name)
 
     async def _is_there(self, namespace: str, config_map: str) -> bool:
         key = Key(kind=CONFIG_MAP, name=config_map, namespace=namespace)

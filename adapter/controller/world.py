@@ -5,17 +5,19 @@ looked at because of it.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from adapter.cluster.cluster import Changed, Listed
 from adapter.controller.config import ControllerConfig
 from adapter.controller.keys import KIND_OF, ModelKey, NamespaceKey, RuntimeKey, WorkKey
+from adapter.controller.manifests.complaints import BadManifest
 from adapter.controller.manifests.models import read_model
 from adapter.controller.manifests.runtimes import read_runtime
 from adapter.controller.namespaces import is_enabled
 from adapter.controller.objects import Objects, Seen, Turn
+from adapter.controller.one_model import for_model, is_for_one_model, with_one_of_its_own
 from adapter.controller.selection import kserve
 from adapter.controller.selection.constraints import required_labels
 from adapter.controller.selection.labels import runtime_labels
@@ -76,6 +78,9 @@ class _Runtimes:
     """Of those."""
     required: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Labels that each type of models requires of an instance."""
+    made_of: dict[str, str] = field(default_factory=dict)
+    """Runtimes of one model, and the template that each is made of."""
+    has_templates: bool = False
 
 
 class World:
@@ -144,6 +149,10 @@ class World:
         """That runs, or is to run, in this namespace; None: there is none, or it is not to."""
         return self._runtimes(key.namespace).served.get(key.name)
 
+    def declared_as(self, key: RuntimeKey) -> str:
+        """The name of the object that declares it: of a runtime of one model, that of its template."""
+        return self._runtimes(key.namespace).made_of.get(key.name, key.name)
+
     def served(self, namespace: str) -> tuple[RuntimeSpec, ...]:
         """All that run, or are to run, in this namespace, by name."""
         return tuple(self._runtimes(namespace).served.values())
@@ -160,7 +169,9 @@ class World:
         if model.mode is DeploymentMode.MODELMESH:
             return found.selector.select(model)
         chosen = kserve.select(model, found.visible)
-        if isinstance(chosen, Chosen) or model.runtime:
+        if isinstance(chosen, Chosen):
+            return with_one_of_its_own(chosen, model)
+        if model.runtime:
             return chosen
         # Nobody else is here to serve it, so a runtime for many models may.
         among_many = found.selector.select(model)
@@ -215,6 +226,10 @@ class World:
         single = [each for each in sees.all if not each.multi_model] if self.scope.every_mode else []
         able = [each for each in [*reversed(single), *several] if not (each.disabled or each.multi_node)]
         served, rest = {each.name: each for each in able}, self.config.rest.enabled
+        own_ones = dict(self._runtimes_of_one_model(namespace, sees)) if self.scope.every_mode else {}
+        if self.scope.every_mode:
+            served = {name: each for name, each in served.items() if not is_for_one_model(each)}
+        served |= {each.name: each for each in own_ones.values()}
         return _Runtimes(
             visible=sees,
             # Those for one model are refused, and say why, where no other has their name.
@@ -227,7 +242,23 @@ class World:
                 name: frozenset(runtime_labels(each, rest_enabled=rest)) for name, each in served.items()
             },
             required=required_labels(served.values(), rest_enabled=rest),
+            made_of={each.name: template for (template, _), each in own_ones.items()},
+            has_templates=any(map(is_for_one_model, sees.all)),
         )
+
+    def _runtimes_of_one_model(
+        self, namespace: str, sees: Visible
+    ) -> Iterator[tuple[tuple[str, str], RuntimeSpec]]:
+        """By template and model: those that are made of templates."""
+        if not any(map(is_for_one_model, sees.all)):
+            return
+        for key, model in self.models_in(namespace):
+            if model.mode is DeploymentMode.MODELMESH:
+                continue
+            chosen = kserve.select(model, sees)
+            if isinstance(chosen, Chosen) and is_for_one_model(template := chosen.runtimes[0]):
+                with suppress(BadManifest):  # its status says so
+                    yield (template.name, key.name), for_model(template, model)
 
     def configure(self, config: ControllerConfig) -> None:
         """The configuration is another one."""
@@ -250,6 +281,9 @@ class World:
             self._listed.add((kind, namespace))
         if turns and kind in (SERVING_RUNTIME, CLUSTER_SERVING_RUNTIME):
             self._found.clear()
+        elif turns and kind in KIND_OF.values() and self.scope.every_mode:
+            for place in [place for place, found in self._found.items() if found.has_templates]:
+                del self._found[place]
         return turns
 
     def writing(self, key: Key) -> AbstractContextManager[None]:

@@ -127,10 +127,11 @@ class AController:
 
 
 @asynccontextmanager
-async def a_controller(
+async def a_controller(  # noqa: PLR0913 - what a test may want otherwise
     *objects: Mapping[str, Any],
     config: ControllerConfig | None = None,
     enabled: bool = True,
+    every_mode: bool = False,
     options: Options | None = None,
     cluster: MemoryCluster | None = None,
     mesh: DeclaredMesh | None = None,
@@ -152,7 +153,10 @@ async def a_controller(
 
     clock = VirtualClock()
     doors = Doors(cluster=cluster, fleet=fleet, meshes=mesh, recorder=told, clock=clock)
-    world = World(Scope(namespace=HOME), config or ControllerConfig(scale_to_zero=ScaleToZero(enabled=False)))
+    world = World(
+        Scope(namespace=HOME, every_mode=every_mode),
+        config or ControllerConfig(scale_to_zero=ScaleToZero(enabled=False)),
+    )
     async with managing(
         world, doors, opened=opened, options=options or Options(defaults=world.config)
     ) as manager:
