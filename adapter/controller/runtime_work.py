@@ -82,6 +82,7 @@ class RuntimeWork:
                 namespace=namespace,
                 config=self._world.config,
                 runtimes=self._world.served(namespace),
+                owner=self._owner(namespace),
                 etcd_secret=self._world.scope.etcd_secret,
                 etcd_connection=None if etcd is None else etcd.connection,
                 etcd_files={} if etcd is None else etcd.files,
@@ -222,6 +223,12 @@ class RuntimeWork:
         except BadManifest as error:
             self._doors.recorder.record(secret, "Warning", INVALID_SECRET, str(error))
             return None
+
+    def _owner(self, namespace: str) -> Manifest | None:
+        """Of what the namespace's runtimes share: the Namespace, where it is known (reference: controller 3.1)."""
+        seen = self._world.namespaces.get("", namespace)
+        uid = "" if seen is None else seen.manifest["metadata"].get("uid") or ""
+        return {"apiVersion": "v1", "kind": "Namespace", "name": namespace, "uid": uid} if uid else None
 
     def _has_ca(self, namespace: str) -> bool:
         secret = self._world.secret(namespace, self._world.config.tls.secret_name)

@@ -35,6 +35,9 @@ async def test_runtimes_run_with_their_labels_and_as_many_as_the_configuration_s
         assert it.fleet.replicas() == {"server": 2, "three": 3}
         assert it.fleet.plans[NS, "server"].labels == ("mt:sklearn", "rt:server")
         assert [each.name for each in it.fleet.namespaces[NS].runtimes] == ["server", "three"]
+        owner = it.fleet.namespaces[NS].owner
+        assert owner is not None
+        assert (owner["kind"], owner["name"]) == ("Namespace", NS)
 
 
 async def test_a_runtime_that_is_switched_off_or_gone_runs_no_more() -> None:
