@@ -225,7 +225,7 @@ class RuntimeWork:
             return None
 
     def _owner(self, namespace: str) -> Manifest | None:
-        """Of what the namespace's runtimes share: the Namespace, where it is known (reference: controller 3.1)."""
+        """Of what its runtimes share: the Namespace, where it is known (serving controller 3.1)."""
         seen = self._world.namespaces.get("", namespace)
         uid = "" if seen is None else seen.manifest["metadata"].get("uid") or ""
         return {"apiVersion": "v1", "kind": "Namespace", "name": namespace, "uid": uid} if uid else None
