@@ -25,6 +25,10 @@ class CannotStart(Exception):
     """The container was not started; the text says why."""
 
 
+KEPT = [str(Path(__file__).resolve().parents[2]), sys.prefix]
+"""Where the programs are that images stand for: no volume hides them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
     """What a container is."""
@@ -121,6 +125,7 @@ def _told(box: Box) -> dict[str, Any]:
         "hostname": box.hostname,
         "network": str(box.network),
         "mounts": box.mounts,
+        "kept": KEPT,
     }
 
 

@@ -146,6 +146,10 @@ def enter_root(spec: dict[str, Any]) -> None:
     os.chdir("/")
     for each in spec["mounts"]:  # from inside, since links lead elsewhere seen from outside
         put_volume(BEFORE + each["source"], Path("/", each["target"]), read_only=each["read_only"])
+    for place in spec["kept"]:
+        if not Path(place).exists():  # a volume hides it: a checkout in /tmp, say
+            Path(place).mkdir(parents=True)
+            bind(BEFORE + place, place, read_only=True)
     check(libc.umount2(BEFORE.encode(), MNT_DETACH), "umount2")
     Path(BEFORE).rmdir()
     for place in ("/run", "/") if spec["read_only_root"] else ():
