@@ -5,8 +5,9 @@ import asyncio
 import hypothesis
 import pytest
 
-# How long an example takes depends on what else the machine does.
-hypothesis.settings.register_profile("remesh", deadline=None)
+# How long an example takes depends on what else the machine does. Some hundred properties are tried with each
+# change: fewer examples each time find the same, a little later.
+hypothesis.settings.register_profile("remesh", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("remesh")
 
 
