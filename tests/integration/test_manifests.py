@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -207,7 +208,15 @@ def test_objects_are_printed_for_programs(ready: Declared, form: str) -> None:
 def test_what_changes_is_printed_as_it_does(ready: Declared) -> None:
     env = {**os.environ, "HOME": str(ready.home)}
     command = [str(REMESH), "get", "isvc", "-w", "-o", "name"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as watching:
+    # Whoever runs the tests in the background has Ctrl-C ignored, and so would have what they start.
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=env,
+        preexec_fn=heard,  # noqa: PLW1509 - this process has no other threads
+    ) as watching:
         assert watching.stdout is not None
         first = {watching.stdout.readline().rpartition("/")[2].strip() for _ in range(2)}
         assert first == {"bad", "example-sklearn-isvc"}
