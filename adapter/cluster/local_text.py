@@ -7,7 +7,7 @@ itself) becomes what Kubernetes makes of it, or a complaint.
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -57,16 +57,6 @@ def documents(text: str, *, is_json: bool = False) -> Iterator[Document]:
         if value is not None:
             number += 1
             yield Document(number=number, text=part, manifests=manifests)
-
-
-def mapping_in(text: str) -> Mapping[str, Any]:
-    """The one mapping that a text is, such as a `config.yaml`. Raises `BadDocument`."""
-    value = _yaml_value(text)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise BadDocument(f"it is to be a mapping, not {_called(value)}")
-    return value
 
 
 def written(value: object) -> str:

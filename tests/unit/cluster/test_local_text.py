@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter.cluster.local_text import BadDocument, documents, mapping_in, written
+from adapter.cluster.local_text import documents, written
 
 ATOMS = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -59,7 +59,7 @@ def test_the_texts_of_all_documents_are_the_file() -> None:
     ],
 )
 def test_values_are_read_as_kubernetes_reads_them(text: str, value: object) -> None:
-    assert mapping_in(f"a: {text}") == {"a": value}
+    assert told(f"a: {text}") == [(1, ({"a": value},), "")]
 
 
 @pytest.mark.parametrize(
@@ -100,15 +100,9 @@ def test_json_is_read_as_json() -> None:
     assert "not JSON" in told("{", is_json=True)[0][2]
 
 
-def test_a_text_that_is_no_mapping_is_none() -> None:
-    assert mapping_in("") == {}
-    with pytest.raises(BadDocument, match="a list"):
-        mapping_in("[1]")
-
-
 @given(st.dictionaries(st.text(), VALUES, max_size=5))
 def test_what_is_written_is_read_as_the_same(value: dict[str, object]) -> None:
-    assert mapping_in(written(value)) == value
+    assert told(written(value)) == [(1, (value,), "")]
 
 
 @given(st.text())
